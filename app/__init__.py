@@ -1,0 +1,1 @@
+"""Patchcord: a call-centre voice agent. Read `app/README.md` for the floor plan."""

@@ -1,0 +1,1 @@
+"""Connects senses to decisions: the only orchestration in the house. It decides nothing."""
