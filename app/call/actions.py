@@ -42,6 +42,19 @@ class Think:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """The caller's turn is over, and the answer to `question` is the one that is wanted.
+
+    `heard_end` is when the last of the caller's voice was heard, on the clock of the call.
+    """
+
+    turn: int
+    question: int
+    text: str
+    heard_end: float
+
+
+@dataclass(frozen=True, slots=True)
 class StopThinking:
     """The answer is not wanted any more; `wasted` says why, for the account."""
 
@@ -96,6 +109,18 @@ class SettleWords:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """One side has spoken: write it into the record of the call, as it was meant and as it was heard."""
+
+    who: str
+    text: str
+    heard: str
+    started: float
+    ended: float
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """Keep the memory of the call where another process finds it."""
 
@@ -118,4 +143,18 @@ class Transfer:
     summary: str = ""
 
 
-Action = Think | StopThinking | UseTools | Speak | StopSpeaking | Play | Clear | SettleWords | Remember | HangUp | Transfer
+Action = (
+    Think
+    | Commit
+    | StopThinking
+    | UseTools
+    | Speak
+    | StopSpeaking
+    | Play
+    | Clear
+    | SettleWords
+    | Write
+    | Remember
+    | HangUp
+    | Transfer
+)

@@ -36,9 +36,12 @@ class Patience:
     first_token: float = 2.0  # Claude Haiku's 95th percentile is 1.6 s: past 2 s a second request is the better bet
     first_voice: float = 1.5  # ElevenLabs takes 0.2 s; at 1.5 s it will not come
     unconfirmed: float = 1.0  # words reach us 0.4 s after they are spoken; no words within 1 s means it was no speech
-    unsettled: float = 1.2  # the ears end a turn 0.3 to 0.5 s after the voice; past 1.2 s they have forgotten to
+    unsettled: float = 1.2  # nova-3 ends a turn 0.3 to 0.5 s after the voice; past 1.2 s it has forgotten to
+    unsettled_turns: float = 5.5  # Flux may wait for the rest of a sentence, by its own timeout up to 5 s
+    answer_tail: float = 1.0  # a "yes" that overlaps the last second of a question is its answer
     deaf: float = 2.5  # a voice without words for so long, while the ears are away: ask again
     digits_more: float = 1.5  # people pause between the groups of a number
+    unfinished_more: float = 0.8  # a search for words within a sentence lasts 0.5 to 1 s
     keys_more: float = 2.5  # time to find the next key
     prompt_first: float = 8.0
     prompt_second: float = 16.0
@@ -46,6 +49,7 @@ class Patience:
     farewell: float = 2.0  # how long after its end by the clock the mark of the last word may still be missing
     answer: float = 20.0  # from the webhook to the media stream; Twilio connects within one second or never
     tools: float = 20.0
+    cover_again: float = 5.0  # while tools work on, a word every few seconds says that the line is alive
     longest_call: float = 1800.0
 
 
