@@ -48,10 +48,11 @@ class Clip:
         return b64decode(self.base64)
 
     def pieces(self, at_most: float) -> "list[Clip]":
-        """Cut into clips of `at_most` seconds or a little less; the sound stays the same to the sample."""
-        step = max(1, int(at_most * RATE) // _SAMPLES) * _LETTERS
-        if len(self.base64) <= step:
+        """Cut into equal clips of `at_most` seconds or less; the sound stays the same to the sample."""
+        count = math.ceil(self.samples / (at_most * RATE) - 1e-9)
+        if count <= 1:
             return [self]
+        step = math.ceil(self.samples / count / _SAMPLES) * _LETTERS
         return [Clip(self.base64[start : start + step]) for start in range(0, len(self.base64), step)]
 
     def after(self, seconds: float) -> "Clip":

@@ -54,8 +54,8 @@ class Patience:
 
 
 BACKCHANNELS = frozenset(
-    "uh-huh uhhuh uh huh mhm mm mm-hmm mmhmm hmm hm okay ok right yeah yes yep sure aha ah oh i see got it alright "
-    "good great cool fine really wow".split(" ")
+    {"uh-huh", "uhhuh", "uh huh", "mhm", "mm", "mm-hmm", "mmhmm", "hmm", "hm", "aha", "ah", "oh", "i see", "got it"}
+    | {"okay", "ok", "right", "yeah", "yes", "yep", "sure", "alright", "good", "great", "cool", "fine", "really", "wow"}
 )
 
 

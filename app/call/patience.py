@@ -10,9 +10,9 @@ from app.call.agent import Interruption, Patience
 _NOT_A_WORD = re.compile(r"[^\w' -]+")
 _SPACES = re.compile(r"\s+")
 _NUMBER_WORDS = frozenset(
-    "zero oh one two three four five six seven eight nine ten double triple hundred "
-    "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty "
-    "sixty seventy eighty ninety".split()
+    {"zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
+    | {"thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "double", "triple", "hundred"}
+    | {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"}
 )
 _ASKS_FOR_DETAILS = re.compile(
     r"\b(number|phone|digits?|code|spell|address|e-?mail|date of birth|birthday|card|account|postcode|zip)\b",
@@ -20,14 +20,14 @@ _ASKS_FOR_DETAILS = re.compile(
 )
 # Nobody ends a sentence on these: the caller is looking for words.
 _UNFINISHED = re.compile(
-    r"(?:\b(?:and|but|or|so|because|the|a|an|my|to|with|for|of|is|at|um|uh|er|hmm|like|i'd like to|i want to)\W*|,|\.\.\.|…)$",
+    r"(?:\b(?:and|but|or|so|because|the|a|an|my|to|with|for|of|is|at|um|uh|er|hmm|like)\W*|,|\.\.\.|…)$",
     re.IGNORECASE,
 )
 
 
 def plain(text: str) -> str:
     """Text as it sounds: lower case, no punctuation, single spaces."""
-    return _SPACES.sub(" ", _NOT_A_WORD.sub(" ", text.lower().replace("’", "'"))).strip()
+    return _SPACES.sub(" ", _NOT_A_WORD.sub(" ", text.lower().replace("\u2019", "'"))).strip()
 
 
 def equivalent(one: str, other: str) -> bool:
@@ -40,8 +40,7 @@ def is_backchannel(text: str, rules: Interruption) -> bool:
     words = plain(text).split()
     if not words or len(words) > 3:
         return not words
-    joined = " ".join(words)
-    return joined in rules.backchannels or all(word in rules.backchannels for word in words)
+    return " ".join(words) in rules.backchannels or all(word in rules.backchannels for word in words)
 
 
 def interrupts(text: str, rules: Interruption) -> bool:

@@ -1,0 +1,427 @@
+"""One call, decided. Two parties share one line; this is where the state of the one moves the other.
+
+`receive` takes what happened and gives what is to be done; `tick` does the same when a deadline has come. The clock is
+an argument and is never read. A call that is not over always has a deadline.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from app.call import outcome as outcomes
+from app.call.actions import Action, HangUp, Message, SettleWords, Transfer
+from app.call.agent import Agent
+from app.call.answering import AgentSide
+from app.call.dialogue import Dialogue
+from app.call.events import (
+    Connected,
+    Digit,
+    EarsBack,
+    EarsLost,
+    EndLikely,
+    Event,
+    HangUpAsked,
+    LimitReached,
+    LineClosed,
+    LineOpened,
+    Metered,
+    Played,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    Thought,
+    ThoughtBegan,
+    ThoughtEnded,
+    ThoughtFailed,
+    ToolsAnswered,
+    ToolsWanted,
+    TransferAsked,
+    Troubled,
+    Voiced,
+    VoiceEnded,
+    VoiceFailed,
+    WordsHeard,
+)
+from app.call.listening import CallerSide
+from app.call.outcome import Outcome
+from app.call.patience import interrupts, is_backchannel, more_patience
+from app.call.stage import Stage
+from app.call.states import AgentState, agent_move
+from app.call.timers import Timer
+
+# Beginning to answer costs a request; a caller who pauses more often than this in one turn is answered when they end.
+_MOST_TRIES_AHEAD = 3
+_NOT_YET = 0.5  # look again so much later when the moment is wrong
+
+
+class Call:
+    def __init__(self, agent: Agent, now: float, memory: tuple[Message, ...] = ()) -> None:
+        self._agent = agent
+        self._stage = Stage(now)
+        self._timers = self._stage.timers
+        self._dialogue = Dialogue(memory)
+        self._resumed = bool(memory)
+        self._caller = CallerSide(self._stage)
+        self._answering = AgentSide(agent, self._stage, self._dialogue)
+        self._state = AgentState.RINGING
+        self._held = False
+        self._tries = 0
+        self._quiet_since = now
+        self._prompts = 0
+        self.outcome: Outcome | None = None
+        self._timers.set(Timer.ANSWER, now + agent.patience.answer)
+        self._timers.set(Timer.DURATION, now + agent.patience.longest_call)
+        self._events: dict[type, Callable[[Any], None]] = {
+            LineOpened: self._line_opened,
+            LineClosed: self._line_closed,
+            Played: lambda event: self._answering.speaking.played(event.mark),
+            Digit: self._digit,
+            SpeechStarted: self._speech_started,
+            SpeechPaused: self._speech_paused,
+            WordsHeard: self._words_heard,
+            EndLikely: self._end_likely,
+            SpeechResumed: lambda _: self._answering.cancel_ahead("the caller went on"),
+            SpeechEnded: self._speech_ended,
+            EarsLost: lambda _: self._ears(away=True),
+            EarsBack: lambda _: self._ears(away=False),
+            ThoughtBegan: lambda event: self._answering.thought_began(event.question),
+            Thought: lambda event: self._answering.thought(event.question, event.text),
+            ToolsWanted: lambda event: self._answering.tools_wanted(event.question, event.calls),
+            ThoughtEnded: lambda event: self._answering.thought_ended(event.question, event.reason),
+            ThoughtFailed: lambda event: self._answering.thought_failed(event.question, event.why, event.again),
+            ToolsAnswered: lambda event: self._answering.tools_answered(event.question, event.answers),
+            Voiced: self._answering.voiced,
+            VoiceEnded: lambda event: self._answering.speaking.voice_ended(event.question),
+            VoiceFailed: lambda event: self._answering.voice_failed(event.question),
+            HangUpAsked: lambda event: self._end(Outcome(f"ended by {event.by}", "operator"), hang_up=True),
+            TransferAsked: self._transfer_asked,
+            LimitReached: self._limit_reached,
+            Metered: lambda _: None,
+            Connected: lambda _: None,
+            Troubled: lambda _: None,
+        }
+        self._alarms: dict[Timer, Callable[[], None]] = {
+            Timer.ANSWER: lambda: self._end(outcomes.NEVER_CONNECTED, hang_up=True),
+            Timer.DURATION: self._too_long,
+            Timer.TURN: self._turn_over,
+            Timer.HOLD: self._unconfirmed,
+            Timer.KEYS: self._keys_over,
+            Timer.COVER: self._answering.cover,
+            Timer.FIRST_TOKEN: self._answering.first_token_overdue,
+            Timer.FIRST_VOICE: self._answering.first_voice_overdue,
+            Timer.PLAYED: self._answering.speaking.marks_overdue,
+            Timer.TOOLS: self._answering.tools_overdue,
+            Timer.QUIET: self._quiet,
+        }
+
+    # --- the contract ------------------------------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        return self._state is AgentState.GONE
+
+    @property
+    def state(self) -> AgentState:
+        return self._state
+
+    @property
+    def memory(self) -> tuple[Message, ...]:
+        return self._dialogue.messages(self._answering.speaking.heard)
+
+    def deadline(self) -> float:
+        return math.inf if self.over else self._timers.deadline()
+
+    def receive(self, event: Event, now: float) -> list[Action]:
+        """What is to be done about this event."""
+        if self.over:
+            return []
+        self._stage.now = now
+        self._events[type(event)](event)
+        self._settle()
+        return self._stage.taken()
+
+    def tick(self, now: float) -> list[Action]:
+        """What is to be done because time has passed."""
+        if self.over:
+            return []
+        self._stage.now = now
+        for timer in self._timers.due(now):
+            self._alarms[timer]()
+            self._settle()
+            if self.over:
+                break
+        return self._stage.taken()
+
+    # --- the line ----------------------------------------------------------------------------------------------------
+
+    def _line_opened(self, _: LineOpened) -> None:
+        if self._state is not AgentState.RINGING:
+            return
+        self._timers.stop(Timer.ANSWER)
+        self._state = agent_move(self._state, AgentState.LISTENING)
+        agent = self._agent
+        if self._resumed:
+            self._answering.say(agent.phrases.resumed)
+        else:
+            self._answering.say(agent.greeting, disclosure=agent.disclosure)
+        self._restart_quiet()
+
+    def _line_closed(self, event: LineClosed) -> None:
+        self._end(outcomes.by_closing(event.by), hang_up=False)
+
+    def _end(self, outcome: Outcome, *, hang_up: bool) -> None:
+        """The call is over: stop everybody, and keep what was heard."""
+        self._answering.drop("the call ended")
+        self._timers.stop_all()
+        self.outcome = self.outcome or outcome
+        if hang_up:
+            self._stage.do(HangUp(self.outcome.reason, self.outcome.fault))
+        self._state = agent_move(self._state, AgentState.GONE)
+
+    def _too_long(self) -> None:
+        self._timers.set(Timer.DURATION, self._stage.now + self._agent.patience.answer)  # the end if even this fails
+        if self.outcome is not None or self._state is AgentState.RINGING:
+            self._end(outcomes.TOO_LONG, hang_up=True)
+            return
+        self._leave(outcomes.TOO_LONG, self._agent.phrases.time_is_up)
+
+    def _limit_reached(self, event: LimitReached) -> None:
+        self._leave(Outcome(f"reached the limit of {event.what}", "platform"), self._agent.phrases.time_is_up)
+
+    def _leave(self, outcome: Outcome, words: str) -> None:
+        """Say the last words and hang up when they have been heard."""
+        if self._state is AgentState.RINGING or self.outcome is not None:
+            self._end(outcome, hang_up=True)
+            return
+        self.outcome = outcome
+        self._held = False
+        self._answering.say(words, farewell=HangUp(outcome.reason, outcome.fault))
+        # A vendor that never voices the goodbye must not keep the line open.
+        self._timers.set(Timer.DURATION, self._stage.now + self._agent.patience.answer)
+
+    def _transfer_asked(self, event: TransferAsked) -> None:
+        if self._state is AgentState.RINGING:
+            return
+        self._held = False
+        self._answering.say(self._agent.phrases.transfer, farewell=Transfer(event.to))
+
+    # --- the caller speaks -------------------------------------------------------------------------------------------
+
+    def _speech_started(self, event: SpeechStarted) -> None:
+        self._caller.started(event.ago)
+        self._timers.stop(Timer.TURN)
+        self._answering.cancel_ahead("the caller went on")
+        if self._interruptible and not self._held:
+            self._answering.hold()
+            self._held = True
+            self._timers.set(Timer.HOLD, self._stage.now + self._agent.patience.unconfirmed)
+
+    def _speech_paused(self, event: SpeechPaused) -> None:
+        self._caller.paused(event.ago)
+        if self._state is AgentState.LISTENING:
+            self._stage.do(SettleWords())
+        patience = self._agent.patience
+        if self._caller.ears_away and not self._caller.text:
+            self._timers.set(Timer.TURN, self._stage.now + patience.deaf)
+            return
+        unsettled = patience.unsettled_turns if self._agent.hears_turns else patience.unsettled
+        self._timers.set(Timer.TURN, self._stage.now - event.ago + unsettled)
+
+    def _words_heard(self, event: WordsHeard) -> None:
+        if not event.text or self._caller.is_echo_of_last_turn(event.text):
+            return
+        self._restart_quiet()
+        self._caller.words(event.text)
+        if self._caller.speaking:
+            self._timers.stop(Timer.TURN)
+        if self._answering.reply is not None:
+            self._judge(event.text)
+        elif event.settled and not self._caller.speaking and self._agent.work_ahead != "off":
+            self._think_ahead()
+
+    def _end_likely(self, event: EndLikely) -> None:
+        if self._caller.is_echo_of_last_turn(event.text):
+            return
+        self._caller.words(event.text)
+        if self._answering.reply is not None:
+            self._judge(event.text)
+        elif self._agent.work_ahead != "off":
+            self._think_ahead()
+
+    def _speech_ended(self, event: SpeechEnded) -> None:
+        # A transcript that the ears do not believe is noise; asking again would only bring the same.
+        if not event.text or event.confidence <= 0 or self._caller.is_echo_of_last_turn(event.text):
+            return
+        self._restart_quiet()
+        if self._answering.reply is not None:
+            if not self._may_take_floor(event.text):
+                self._overheard(event.text)
+                return
+            self._take_floor()
+        self._caller.ended(event.text)
+        extra = more_patience(self._dialogue.last_asked(), self._caller.text, self._agent.patience)
+        if self._caller.speaking:  # a voice again since then: words of it would be here within this time
+            self._timers.set(Timer.TURN, self._stage.now + max(extra, _NOT_YET))
+        elif extra:
+            self._timers.set(Timer.TURN, self._stage.now + extra)
+            self._think_ahead()
+        else:
+            self._turn_over()
+
+    def _turn_over(self) -> None:
+        """The caller has said all they wanted to say: answer."""
+        if self._answering.reply is not None:
+            return
+        self._timers.stop(Timer.TURN)
+        if not self._caller.text:
+            if self._caller.ears_away:
+                self._answering.say(self._agent.phrases.apology)
+            return
+        self._tries = 0
+        began, heard_end = self._caller.turn_began, self._caller.heard_end
+        self._answering.answer(self._caller.take(), heard_end, began)
+
+    def _think_ahead(self) -> None:
+        text = self._caller.text
+        if self._agent.work_ahead == "off" or self._tries >= _MOST_TRIES_AHEAD or not text:
+            return
+        if self._answering.think_ahead(text):
+            self._tries += 1
+
+    def _ears(self, *, away: bool) -> None:
+        self._caller.ears_away = away
+
+    # --- one talks over the other ------------------------------------------------------------------------------------
+
+    @property
+    def _interruptible(self) -> bool:
+        return self._answering.reply is not None and self._agent.interruption.allowed and not self._answering.protected
+
+    def _may_take_floor(self, text: str) -> bool:
+        """Do these words end what the agent is saying? A "yes" into the tail of a question is its answer."""
+        if not self._interruptible:
+            return False
+        if interrupts(text, self._agent.interruption):
+            return True
+        playback = self._answering.speaking.playback
+        nearly_done = self._answering.done or (
+            playback.open
+            and not (self._answering.reply and self._answering.reply.busy)
+            and playback.unheard(self._stage.now) <= self._agent.patience.answer_tail
+        )
+        return nearly_done and is_backchannel(text, self._agent.interruption)
+
+    def _judge(self, text: str) -> None:
+        """Words while the agent has the floor: an interruption as soon as they are more than listening sounds."""
+        if self._interruptible and interrupts(text, self._agent.interruption):
+            self._take_floor()
+
+    def _take_floor(self) -> None:
+        self._held = False
+        self._timers.stop(Timer.HOLD)
+        self._answering.drop("the caller interrupted")
+
+    def _overheard(self, text: str) -> None:
+        """A whole utterance that does not take the floor: listening sounds are dropped, other words wait."""
+        if self._held:
+            self._go_on()
+        if is_backchannel(text, self._agent.interruption) and self._interruptible:
+            self._caller.forget()
+        else:
+            self._caller.ended(text)
+
+    def _unconfirmed(self) -> None:
+        """The sound that stopped us has not become words. With the ears away, a lasting voice is believed."""
+        if not self._held:
+            return
+        if self._caller.ears_away and self._caller.speaking:
+            self._take_floor()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._held = False
+        self._timers.stop(Timer.HOLD)
+        self._answering.resume()
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def _digit(self, event: Digit) -> None:
+        self._restart_quiet()
+        if self._interruptible:
+            self._take_floor()
+        if event.key != "#":
+            self._caller.keys += event.key
+            self._timers.set(Timer.KEYS, self._stage.now + self._agent.patience.keys_more)
+        if event.key == "#" or len(self._caller.keys) >= 32:
+            self._keys_over()
+
+    def _keys_over(self) -> None:
+        keys, self._caller.keys = self._caller.keys, ""
+        self._timers.stop(Timer.KEYS)
+        if not keys:
+            return
+        self._caller.ended(f"(pressed the keys {keys})")
+        self._caller.heard_end = self._stage.now
+        self._turn_over()
+
+    # --- nobody speaks -----------------------------------------------------------------------------------------------
+
+    def _restart_quiet(self) -> None:
+        self._quiet_since = self._stage.now
+        self._prompts = 0
+        self._timers.set(Timer.QUIET, self._quiet_since + self._agent.patience.prompt_first)
+
+    def _quiet(self) -> None:
+        """The ladder of silence: two questions, then goodbye."""
+        now, patience = self._stage.now, self._agent.patience
+        if self._answering.reply is not None or self._caller.speaking or self._caller.text:
+            self._timers.set(Timer.QUIET, now + _NOT_YET)
+            return
+        ladder = (patience.prompt_first, patience.prompt_second, patience.prompt_goodbye)
+        if now < self._quiet_since + ladder[self._prompts]:
+            self._timers.set(Timer.QUIET, self._quiet_since + ladder[self._prompts])
+        elif self._prompts == 2:
+            self._leave(outcomes.SILENCE, self._agent.phrases.goodbye_silence)
+        else:
+            prompts = self._agent.phrases.still_there
+            self._answering.say(prompts[self._prompts % len(prompts)])
+            self._prompts += 1
+            self._timers.set(Timer.QUIET, self._quiet_since + ladder[self._prompts])
+
+    # --- the state, derived ------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """After each event: has the answer come to its end, and who has the floor now?"""
+        if self.over or self._state is AgentState.RINGING:
+            return
+        answering = self._answering
+        if answering.reply is not None and answering.done and not self._held:
+            self._answer_over()
+            if self.over:
+                return
+        if answering.reply is None:
+            new = AgentState.LISTENING
+            self._held = False
+        elif self._held:
+            new = AgentState.HOLDING
+        elif answering.speaking.playback.pending:
+            new = AgentState.SPEAKING
+        else:
+            new = AgentState.THINKING
+        self._state = agent_move(self._state, new)
+
+    def _answer_over(self) -> None:
+        farewell = self._answering.finish()
+        if farewell is None:
+            if self._prompts == 0:
+                self._restart_quiet()
+            if self._caller.text and not self._caller.speaking:
+                self._turn_over()  # what was said while the agent could not be interrupted
+            return
+        reached = outcomes.TRANSFERRED if isinstance(farewell, Transfer) else Outcome(farewell.reason, farewell.fault)
+        self.outcome = self.outcome or reached
+        self._stage.do(farewell)
+        self._timers.stop_all()
+        self._state = agent_move(self._state, AgentState.GONE)

@@ -1,0 +1,70 @@
+"""The caller's side of the floor: what was said in the turn that is going on, and when its last sound was heard.
+
+Gathers; whether the turn is over, and what an interruption means, is decided in `call.py`.
+"""
+
+from app.call.patience import equivalent
+from app.call.stage import Stage
+from app.call.states import CallerState, caller_move
+
+
+class CallerSide:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.state = CallerState.QUIET
+        self.heard_end = stage.now
+        self.turn_began = stage.now
+        self.keys = ""
+        self.ears_away = False
+        self._ended: list[str] = []  # utterances of this turn that are over
+        self._going_on = ""  # the one that is not
+        self._taken = ""  # the last utterance that was taken as a turn, as long as the caller has not spoken since
+
+    @property
+    def text(self) -> str:
+        """All words of the turn so far."""
+        return " ".join(part for part in (*self._ended, self._going_on) if part)
+
+    @property
+    def speaking(self) -> bool:
+        return self.state is CallerState.SPEAKING
+
+    def started(self, ago: float) -> None:
+        self.state = caller_move(self.state, CallerState.SPEAKING)
+        self._taken = ""
+        if not self.text:
+            self.turn_began = self._stage.now - ago
+
+    def paused(self, ago: float) -> None:
+        self.state = caller_move(self.state, CallerState.PAUSED)
+        self.heard_end = self._stage.now - ago
+
+    def words(self, text: str) -> None:
+        """The utterance that is going on, as far as it has been understood."""
+        self._going_on = text
+
+    def ended(self, text: str) -> None:
+        """The utterance that was going on is over."""
+        self._going_on = ""
+        self._ended.append(text)
+        if self.state is CallerState.QUIET:  # words without a voice: too soft for the local detector
+            self.state = caller_move(self.state, CallerState.PAUSED)
+            self.heard_end = self._stage.now
+
+    def is_echo_of_last_turn(self, text: str) -> bool:
+        """Late words about an utterance whose turn has been taken already."""
+        return bool(self._taken) and (equivalent(text, self._taken) or self._taken.endswith(text))
+
+    def take(self) -> str:
+        """The turn is over: its words, and the floor is empty for the next one."""
+        text = self.text
+        self.forget()
+        self._taken = text
+        return text
+
+    def forget(self) -> None:
+        self._ended.clear()
+        self._going_on = ""
+        self.keys = ""
+        if self.state is CallerState.PAUSED:
+            self.state = caller_move(self.state, CallerState.QUIET)
