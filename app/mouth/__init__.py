@@ -1,0 +1,1 @@
+"""Speaking: text into sound, by the fastest way that works at the moment."""
