@@ -1,0 +1,125 @@
+"""What tests ask for by name: databases and a Redis, real ones, fresh for each test."""
+
+import asyncio
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from sqlalchemy import make_url
+
+from app.store.database import Database
+from app.store.migrate import migrate
+from tests import servers
+
+KINDS = ("sqlite", "postgresql")
+
+_count = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with servers.postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    with servers.redis() as url:
+        yield url
+
+
+async def _administer(server: str, *commands: str) -> None:
+    connection = await asyncpg.connect(server)
+    try:
+        for command in commands:
+            await connection.execute(command)
+    finally:
+        await connection.close()
+
+
+def _fresh_name() -> str:
+    return f"patchcord_test_{os.getpid()}_{next(_count)}"
+
+
+def _database_on(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The name of a database with all tables and no rows: copying it is ten times as fast as migrating."""
+    name = _fresh_name()
+    asyncio.run(_administer(postgres_server, f"CREATE DATABASE {name}"))
+    asyncio.run(migrate(_database_on(postgres_server, name)))
+    yield name
+    asyncio.run(_administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "all-tables.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest_asyncio.fixture
+async def postgres_url(postgres_server: str, postgres_template: str) -> AsyncIterator[str]:
+    """A PostgreSQL database with all tables."""
+    name = _fresh_name()
+    await _administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield _database_on(postgres_server, name)
+    await _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An SQLite database with all tables."""
+    shutil.copy(sqlite_template, tmp_path / "patchcord.db")
+    return f"sqlite:///{tmp_path / 'patchcord.db'}"
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database with all tables, of each kind in turn."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest_asyncio.fixture
+async def postgres_bare_url(postgres_server: str) -> AsyncIterator[str]:
+    name = _fresh_name()
+    await _administer(postgres_server, f"CREATE DATABASE {name}")
+    yield _database_on(postgres_server, name)
+    await _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=KINDS)
+def bare_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without any table, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bare.db'}"
+    url: str = request.getfixturevalue("postgres_bare_url")
+    return url
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database with all tables, of each kind in turn."""
+    database = Database.open(database_url)
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def redis_url(redis_server: str) -> str:
+    """An empty Redis."""
+    client = Redis.from_url(redis_server)
+    await client.flushdb()
+    await client.aclose()
+    return redis_server
