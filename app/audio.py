@@ -31,6 +31,9 @@ class Clip:
 
     base64: str
 
+    def __repr__(self) -> str:
+        return f"Clip({self.seconds:.3f} s)"
+
     @classmethod
     def of(cls, mulaw: bytes) -> Self:
         return cls(b64encode(mulaw).decode("ascii"))

@@ -267,7 +267,7 @@ class AgentSide:
             return
         already = any(self.speaking.playback.begun(question) for question in reply.spoken)
         if not already or reply.working is not None:
-            reply.cover = self.speaking.say(phrases[self._covers % len(phrases)], first=True)
+            reply.cover = self.speaking.say_first(phrases[self._covers % len(phrases)])
             reply.spoken.append(reply.cover)
             self._covers += 1
         self._stage.timers.set(Timer.COVER, max(now, self.speaking.playback.runs_dry) + patience.cover_again)
@@ -286,7 +286,8 @@ class AgentSide:
         reply.question = reply.question or question
         reply.thinking.add(question)
         reply.chosen = None
-        messages = self._dialogue.messages(self.speaking.heard)
+        # An answer that goes on knows what it has just written; a new one knows only what was heard.
+        messages = self._dialogue.messages(self.speaking.written if reply.said else self.speaking.heard)
         if not reply.committed and reply.asked:
             messages = (*messages, Said("caller", reply.asked))
         if note:

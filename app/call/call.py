@@ -261,7 +261,7 @@ class Call:
             self._take_floor()
         self._caller.ended(event.text)
         extra = more_patience(self._dialogue.last_asked(), self._caller.text, self._agent.patience)
-        if self._caller.speaking:  # a voice again since then: words of it would be here within this time
+        if self._caller.just_started:  # they may go on: words of it would be here within this time
             self._timers.set(Timer.TURN, self._stage.now + max(extra, _NOT_YET))
         elif extra:
             self._timers.set(Timer.TURN, self._stage.now + extra)

@@ -62,10 +62,8 @@ class Dialogue:
     def platform_noted(self, text: str) -> None:
         self._lines.append(Said("platform", text))
 
-    def agent_begins(self, question: int, *, first: bool = False) -> None:
-        """A line opens; `first` puts it before the lines that are open, because it will be heard before them."""
-        opened = [n for n, line in enumerate(self._lines) if isinstance(line, _AgentLine)] if first else []
-        self._lines.insert(opened[0] if opened else len(self._lines), _AgentLine(question, ""))
+    def agent_begins(self, question: int) -> None:
+        self._lines.append(_AgentLine(question, ""))
 
     def agent_adds(self, question: int, text: str) -> None:
         if (line := self._open(question)) is not None:

@@ -105,15 +105,16 @@ class Playback:
     def heard(self, question: int, now: float) -> float:
         """Seconds of this utterance that have been played to the caller."""
         heard = self._heard.get(question, 0.0)
+        reached = 0.0
         left = max(0.0, self._runs_dry - now)
         for piece in reversed(self._pending):
             unplayed = min(left, piece.seconds)
             left -= unplayed
             if piece.track.question == question:
-                heard = max(heard, piece.ends - unplayed)
-                if not unplayed:
+                reached = piece.ends - unplayed
+                if unplayed < piece.seconds:
                     break
-        return heard
+        return max(heard, reached)
 
     def heard_words(self, question: int, now: float) -> list[Word]:
         """The words of this utterance that were played to their end."""

@@ -23,6 +23,7 @@ class Utterance:
     text: str = ""
     kept: bool = False
     protected: bool = False
+    noted: bool = True  # it belongs into the memory of the call
     fallback: bool = False
     ended: bool = False  # all of its text has been given to the mouth
     closed: bool = False  # all of its sound has come
@@ -46,10 +47,12 @@ class Speaking:
 
     # --- text in -----------------------------------------------------------------------------------------------------
 
-    def begin(self, *, kept: bool = False, protected: bool = False, first: bool = False, fallback: bool = False) -> int:
-        utterance = Utterance(self._stage.next_question(), kept=kept, protected=protected, fallback=fallback)
+    def begin(self, *, kept: bool = False, protected: bool = False, fallback: bool = False) -> int:
+        return self._begin(Utterance(self._stage.next_question(), kept=kept, protected=protected, fallback=fallback))
+
+    def _begin(self, utterance: Utterance, *, first: bool = False) -> int:
         self._utterances[utterance.question] = utterance
-        if not kept:
+        if not utterance.kept:
             self._admit(utterance, first=first)
         return utterance.question
 
@@ -60,9 +63,15 @@ class Speaking:
         """No more text will come for this utterance."""
         self._give(question, "", last=True)
 
-    def say(self, text: str, *, protected: bool = False, first: bool = False) -> int:
+    def say(self, text: str, *, protected: bool = False) -> int:
         """A whole utterance at once, which the mouth may have ready."""
-        question = self.begin(protected=protected, first=first)
+        question = self.begin(protected=protected)
+        self._give(question, text, last=True)
+        return question
+
+    def say_first(self, text: str) -> int:
+        """A word that covers a wait: heard before what has not begun yet, and of no weight in the conversation."""
+        question = self._begin(Utterance(self._stage.next_question(), noted=False), first=True)
         self._give(question, text, last=True)
         return question
 
@@ -203,11 +212,17 @@ class Speaking:
         """The words of an utterance that is being played, as far as the caller has heard them."""
         return " ".join(word.text for word in self.playback.heard_words(question, self._stage.now))
 
+    def written(self, question: int) -> str:
+        """All words of an utterance, as the mind wrote them."""
+        utterance = self._utterances.get(question)
+        return utterance.text.strip() if utterance else ""
+
     # --- within ------------------------------------------------------------------------------------------------------
 
     def _admit(self, utterance: Utterance, *, first: bool = False) -> None:
         self.playback.begin(utterance.question, protected=utterance.protected, first=first)
-        self._dialogue.agent_begins(utterance.question, first=first)
+        if utterance.noted:
+            self._dialogue.agent_begins(utterance.question)
 
     def _give(self, question: int, text: str, *, last: bool) -> None:
         utterance = self._utterances.get(question)
