@@ -6,7 +6,7 @@ import pytest
 
 from app.audio import FRAME_BYTES, RATE, SILENCE, silence, to_linear, to_mulaw
 from app.call.events import SpeechPaused, SpeechStarted
-from app.ears.detector import Detector, peak
+from app.ears.detector import Detector
 from ops.lab.speech import cough, noise, say
 
 QUIET, OFFICE, STREET = 0, 60, 300
@@ -116,4 +116,3 @@ def test_a_frame_of_another_length_says_nothing_and_harms_nothing() -> None:
     assert detector.frame(b"") is None
     assert detector.frame(say("yes")[:80]) is None
     assert detector.speaking is False
-    assert peak(to_linear(say("yes")), 2) > 1000
