@@ -69,3 +69,13 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         if "://" not in target and not (tree.ROOT / path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_peers_page_lists_the_variables_that_the_peer_reads() -> None:
+    read = set(re.findall(r'environ\.get\("(\w+)"', tree.text(Path("ops/lab/peers/pipecat_bot.py"))))
+    page = tree.text(Path("ops/lab/peers/README.md"))
+    vendors = {name for name in read if name.startswith(("DEEPGRAM", "ANTHROPIC", "ELEVENLABS")) or name == "LOG_LEVEL"}
+    listed = {
+        name for row in re.findall(r"^\| (`[A-Z_` ]+) \|", page, re.MULTILINE) for name in re.findall(r"\w+", row)
+    }
+    assert listed == read - vendors
