@@ -1,0 +1,1 @@
+"""Thinking: what to say next, asked of a language model."""
