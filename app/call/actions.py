@@ -1,6 +1,7 @@
 """What the core asks for: imperatives. Each question has a number, which its answers carry back."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from app.audio import Clip
 from app.call.events import ToolAnswer, ToolCall
@@ -158,3 +159,4 @@ Action = (
     | HangUp
     | Transfer
 )
+ACTIONS: tuple[type, ...] = get_args(Action)

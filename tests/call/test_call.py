@@ -305,7 +305,7 @@ def test_deaf_ears_ask_again() -> None:
 
 def ahead(agent: object = EAGER) -> Playbook:
     return (
-        greeted(agent)  # type: ignore[arg-type]
+        greeted(agent)
         >> (4.0, SpeechStarted())
         >> (4.6, SpeechPaused(0.12))
         >> (4.7, WordsHeard("when are you open", settled=True))

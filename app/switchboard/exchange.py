@@ -1,0 +1,269 @@
+"""All calls of this process: who may ring, which stream belongs to whom, what follows a stream, and the way out.
+
+A call whose process died is taken up here by whichever process the carrier asks: its memory lies in the live store.
+"""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from app.call.actions import HangUp, Message, Transfer
+from app.call.agent import Agent
+from app.call.events import HangUpAsked
+from app.errors import VendorError
+from app.switchboard.conversation import Conversation
+from app.switchboard.ports import CallFacts, Hire
+from app.switchboard.trace import Trace, messages_from, plain, restored
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_TOKEN_SECONDS = 60.0  # from the webhook to the stream; the carrier takes one
+_MEMORY_SECONDS = 3600.0  # a conversation that nobody took up for an hour is over
+_LATER_SECONDS = 45.0  # no goodbye to a vendor may last longer
+_MOST_RESUMES = 3  # a line that breaks again and again is not mended by a fourth try
+_SETTLE_SECONDS = 1.0  # how long the carrier's question waits for a stream that is just ending
+
+BUSY = "All our lines are busy at the moment. Please call again in a few minutes. Goodbye."
+NOT_IN_SERVICE = "This number is not in service. Goodbye."
+TROUBLE = "We are sorry, we have a technical problem at the moment. Please call again later. Goodbye."
+
+
+class Directory(Protocol):
+    """Who answers which number."""
+
+    async def answering(self, number: str) -> tuple[Agent, int] | None: ...
+    async def version_of(self, name: str, version: int) -> Agent | None: ...
+
+
+class Live(Protocol):
+    """What lives as long as a call and must outlive its process. Fails with VendorError, and soon."""
+
+    async def remember(self, call_sid: str, messages_json: str, ttl: float) -> None: ...
+    async def recall(self, call_sid: str) -> str | None: ...
+    async def put_token(self, token: str, value: str, ttl: float) -> None: ...
+    async def take_token(self, token: str) -> str | None: ...
+    async def set_next(self, call_sid: str, value: str, ttl: float) -> None: ...
+    async def take_next(self, call_sid: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The call may come: its stream shows this token."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call may not come; `words` are what the caller is told, `reason` what the operator is."""
+
+    reason: str
+    words: str
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A conversation of this process, from its ring to its end."""
+
+    conversation: Conversation
+    token: str
+    ended: asyncio.Event
+
+
+class Exchange:
+    def __init__(
+        self,
+        directory: Directory,
+        hire: Hire,
+        live: Live,
+        open_trace: Callable[[str], Trace],
+        *,
+        most_calls: int,
+    ) -> None:
+        self._directory = directory
+        self._hire = hire
+        self._live = live
+        self._open_trace = open_trace
+        self._most_calls = most_calls
+        self._seats: dict[str, _Seat] = {}  # by the carrier's name of the call
+        self._next: dict[str, str] = {}  # what follows a stream, should the live store be away
+        self._tasks: asyncio.TaskGroup | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.ready = asyncio.Event()
+        self.draining = False
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        return [seat.conversation for seat in self._seats.values()]
+
+    async def run(self) -> None:
+        """Owns every task of every call until `stop`."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self.ready.set()
+            await self._stop.wait()
+            self.ready.clear()
+            for task in list(self._errands):
+                task.cancel()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Let no new call in; let those that are here end in their own time, and end the rest when it is up."""
+        self.draining = True
+        if await _within(seconds, self._empty.wait()):
+            return
+        for conversation in self.conversations:
+            conversation.report(HangUpAsked("shutdown"))
+        await _within(_SETTLE_SECONDS * 5, self._empty.wait())
+
+    # --- a call comes ------------------------------------------------------------------------------------------------
+
+    async def ring(self, facts: CallFacts) -> Admitted | Refused:
+        """The carrier asks what to do with a call. Asked twice, the answer is the same."""
+        if (seat := self._seats.get(facts.sid)) is not None:
+            return Admitted(seat.token)
+        if self.draining or not self.ready.is_set():
+            return Refused("this process is being stopped", BUSY)
+        if len(self._seats) >= self._most_calls:
+            return Refused(f"{self._most_calls} calls are going on, which is all that MAX_CALLS allows", BUSY)
+        found = await self._directory.answering(facts.number)
+        if found is None:
+            return Refused(f"no agent answers {facts.number}", NOT_IN_SERVICE)
+        agent, version = found
+        return Admitted(await self._seat(facts, agent, version))
+
+    async def connect(self, token: str) -> Conversation | None:
+        """The stream with this token is here. A token opens one stream, once."""
+        value = await self._or_none(self._live.take_token(token))
+        seat = next((seat for seat in self._seats.values() if seat.token == token), None)
+        if seat is not None:
+            return None if seat.conversation.attached else seat.conversation
+        if value is None:
+            return None
+        told = json.loads(value)  # another process answered the webhook
+        facts = restored(CallFacts, told["facts"])
+        agent = await self._directory.version_of(told["agent"], told["version"])
+        if agent is None or facts.sid in self._seats:
+            return None
+        await self._seat(facts, agent, told["version"], messages_from(told["memory"]), told["resumes"])
+        return self._seats[facts.sid].conversation
+
+    async def follow(self, sid: str) -> HangUp | Transfer | Admitted:
+        """A stream has ended, and the carrier asks what is next: the core's wish, or the call's second life."""
+        if (seat := self._seats.get(sid)) is not None:
+            await _within(_SETTLE_SECONDS, seat.ended.wait())
+        wish = await self._or_none(self._live.take_next(sid)) or self._next.pop(sid, None)
+        self._next.pop(sid, None)
+        if wish is not None:
+            told = json.loads(wish)
+            return restored(Transfer if told["is"] == "Transfer" else HangUp, told)
+        remembered = await self._or_none(self._live.recall(sid))
+        if remembered is None or self.draining or sid in self._seats:
+            return HangUp("nothing is known of this call", "platform")
+        return await self._resume(json.loads(remembered))
+
+    # --- within ------------------------------------------------------------------------------------------------------
+
+    async def _resume(self, told: dict[str, object]) -> HangUp | Admitted:
+        facts = restored(CallFacts, told["facts"])
+        version, resumes = int(str(told["version"])), int(str(told["resumes"])) + 1
+        agent = await self._directory.version_of(str(told["agent"]), version)
+        if agent is None or resumes > _MOST_RESUMES:
+            return HangUp("the line broke too often", "carrier")
+        log.info("call %s goes on after its stream broke (%s)", facts.sid, resumes)
+        return Admitted(await self._seat(facts, agent, version, messages_from(told["memory"]), resumes))
+
+    async def _seat(
+        self, facts: CallFacts, agent: Agent, version: int, memory: tuple[Message, ...] = (), resumes: int = 0
+    ) -> str:
+        """A conversation begins: its senses connect while the carrier reads our answer."""
+        token = secrets.token_urlsafe(24)
+
+        def told(messages: tuple[Message, ...]) -> str:
+            about = {"facts": plain(facts), "agent": agent.name, "version": version, "resumes": resumes}
+            return json.dumps({**about, "memory": plain(messages)})
+
+        async def keep(messages: tuple[Message, ...]) -> None:
+            await self._or_none(self._live.remember(facts.sid, told(messages), _MEMORY_SECONDS))
+
+        async def follow_up(wish: HangUp | Transfer) -> None:
+            self._next[facts.sid] = json.dumps(plain(wish))
+            await self._or_none(self._live.set_next(facts.sid, self._next[facts.sid], _MEMORY_SECONDS))
+
+        conversation = Conversation(
+            facts,
+            agent,
+            version,
+            self._hire,
+            self.later,
+            self._open_trace(facts.sid),
+            keep=keep,
+            follow_up=follow_up,
+            memory=memory,
+        )
+        self._seats[facts.sid] = seat = _Seat(conversation, token, asyncio.Event())
+        self._empty.clear()
+        self._start(self._hold(seat))
+        await self._or_none(self._live.put_token(token, told(memory), _TOKEN_SECONDS))
+        return token
+
+    async def _hold(self, seat: _Seat) -> None:
+        sid = seat.conversation.facts.sid
+        try:
+            outcome = await seat.conversation.run()
+            log.info("call %s ended: %s (%s)", sid, outcome.reason, outcome.fault)
+        finally:
+            seat.ended.set()
+            del self._seats[sid]
+            if not self._seats:
+                self._empty.set()
+
+    def later(self, work: Awaitable[None]) -> None:
+        """Work that no call waits for: it is done within a bounded time, or given up."""
+        self._start(_bounded(work))
+
+    def _start(self, work: Awaitable[None]) -> None:
+        assert self._tasks is not None, "the exchange is not running"
+        task = self._tasks.create_task(_as_coroutine(work))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _or_none(self, ask: Awaitable[T]) -> T | None:
+        """The live store may be away; a call goes on without it."""
+        try:
+            return await ask
+        except VendorError as error:
+            log.warning("%s", error)
+            return None
+
+
+async def _as_coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+async def _bounded(work: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(_LATER_SECONDS):
+            await work
+    except (TimeoutError, OSError, VendorError) as error:
+        log.debug("given up: %r", error)
+
+
+async def _within(seconds: float, wait: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await wait
+        return True
+    except TimeoutError:
+        return False

@@ -1,0 +1,243 @@
+"""A call written down as it happens: every event, every alarm, every action, each with its moment.
+
+One line of JSON each, appended at once, so that a killed process leaves all but its last breath behind. Sound is
+written as its length only. `replay` runs a trace through the core again and says where it would do otherwise now.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from app.audio import Clip, silence
+from app.call import actions, events
+from app.call.actions import Message, Said, Used
+from app.call.agent import Agent
+from app.call.call import Call
+from app.errors import SettingsError
+from app.switchboard.ports import CallFacts
+
+_KINDS: dict[str, type] = {
+    name: kind
+    for module in (events, actions)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and is_dataclass(kind)
+}
+_TICK = "tick"
+_CALL = "call"
+_END = "end"
+FORMAT = 1
+
+T = TypeVar("T")
+
+
+class Trace(Protocol):
+    """Where the lines of one call go. Writing never waits and never fails a call."""
+
+    def write(self, lines: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class FileTrace:
+    """A trace on disk: one file a call. The page cache outlives a killed process, so nothing is buffered here."""
+
+    def __init__(self, folder: Path, sid: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{sid}.jsonl"
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.failed = ""
+
+    def write(self, lines: str) -> None:
+        try:
+            os.write(self._file, lines.encode())
+        except OSError as error:  # a full disk loses the account, not the call
+            self.failed = str(error)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it."""
+    match value:
+        case Clip():
+            return value.samples
+        case str() | int() | float() | bool() | None:
+            return value
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case frozenset() | set():
+            return sorted(value)
+        case Mapping():
+            return {key: plain(item) for key, item in value.items()}
+    assert is_dataclass(value), f"{value!r} cannot be written into a trace"
+    named = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    return {"is": type(value).__name__, **named}
+
+
+def line(moment: float, thing: object) -> str:
+    return json.dumps({"t": moment, **plain(thing)}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def tick_line(moment: float) -> str:
+    return f'{{"t":{moment},"is":"{_TICK}"}}\n'
+
+
+def head_line(head: "Head") -> str:
+    told = {"t": head.moment, "is": _CALL, "format": FORMAT, "wall": head.wall, "facts": plain(head.facts)}
+    about = {"agent": plain(head.agent), "version": head.version, "memory": plain(head.memory)}
+    return json.dumps({**told, **about}, ensure_ascii=False) + "\n"
+
+
+def end_line(moment: float, reason: str, fault: str) -> str:
+    return json.dumps({"t": moment, "is": _END, "reason": reason, "fault": fault}) + "\n"
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def restored(kind: Any, value: Any) -> Any:
+    """The opposite of `plain`: a value of this type from what JSON gave."""
+    if kind is Any or value is None:
+        return value
+    if kind is Clip:
+        return Clip.of(silence(value / 8000))
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return kind(**{name: restored(hints[name], item) for name, item in value.items() if name in hints})
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return tuple(restored(inside[0], item) for item in value)
+    if origin is frozenset:
+        return frozenset(value)
+    if origin in (UnionType, Union):
+        return _one_of(inside, value)
+    if isinstance(value, dict):
+        return dict(value)
+    return float(value) if kind is float else value
+
+
+def _one_of(kinds: tuple[Any, ...], value: Any) -> Any:
+    name = value.get("is") if isinstance(value, dict) else None
+    kind = next((kind for kind in kinds if getattr(kind, "__name__", "") == name), None)
+    return restored(kind, value) if kind is not None else value
+
+
+def messages_from(value: Any) -> tuple[Message, ...]:
+    return tuple(restored(Said | Used, item) for item in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first line of a trace: who called whom, and which agent answered."""
+
+    moment: float
+    wall: str
+    facts: CallFacts
+    agent: Agent
+    version: int
+    memory: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: an event or an action, or None where an alarm had come."""
+
+    moment: float
+    thing: Any
+
+
+@dataclass(slots=True)
+class Recorded:
+    head: Head
+    entries: list[Entry]
+    end: tuple[float, str, str] | None = None
+    """When it ended, why and by whose fault; None if the process that wrote it was killed."""
+
+
+def read(path: Path) -> Recorded:
+    """A trace from its file. A last line that was cut off by a killed process is left out."""
+    rows = list(_rows(path))
+    if not rows or rows[0].get("is") != _CALL:
+        raise SettingsError(f"{path} is no trace of a call: its first line must be the one that names the call.")
+    head = rows[0]
+    if head["format"] != FORMAT:
+        raise SettingsError(f"{path} was written in format {head['format']}; this version reads format {FORMAT}.")
+    recorded = Recorded(
+        Head(
+            head["t"],
+            head["wall"],
+            restored(CallFacts, head["facts"]),
+            restored(Agent, head["agent"]),
+            head["version"],
+            messages_from(head["memory"]),
+        ),
+        [],
+    )
+    for row in rows[1:]:
+        if row["is"] == _END:
+            recorded.end = (row["t"], row["reason"], row["fault"])
+        elif row["is"] == _TICK:
+            recorded.entries.append(Entry(row["t"], None))
+        else:
+            recorded.entries.append(Entry(row["t"], restored(_KINDS[row["is"]], row)))
+    return recorded
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for text in lines:
+            if text.endswith("\n"):
+                yield json.loads(text)
+
+
+# --- again --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where the core does something else than it did when the trace was written."""
+
+    moment: float
+    happened: str
+    then: tuple[str, ...]
+    now: tuple[str, ...]
+
+
+def replay(recorded: Recorded, watch: Callable[[float, Any], None] = lambda moment, thing: None) -> list[Difference]:
+    """Run the trace through the core again. No difference means: the same call would go the same way."""
+    call = Call(recorded.head.agent, recorded.head.moment, recorded.head.memory)
+    differences = []
+    for moment, cause, did in _steps(recorded.entries):
+        asked = call.tick(moment) if cause is None else call.receive(cause, moment)
+        watch(moment, cause)
+        for action in asked:
+            watch(moment, action)
+        then, now = tuple(line(0, action) for action in did), tuple(line(0, action) for action in asked)
+        if then != now:
+            happened = "an alarm" if cause is None else repr(cause)
+            shown = tuple(repr(action) for action in did), tuple(repr(action) for action in asked)
+            differences.append(Difference(moment, happened, *shown))
+    return differences
+
+
+def _steps(entries: list[Entry]) -> Iterator[tuple[float, Any, list[Any]]]:
+    """Each cause with the actions that followed from it."""
+    moment, cause, did, begun = 0.0, None, list[Any](), False
+    for entry in entries:
+        if isinstance(entry.thing, actions.ACTIONS):
+            did.append(entry.thing)
+            continue
+        if begun:
+            yield moment, cause, did
+        moment, cause, did, begun = entry.moment, entry.thing, [], True
+    if begun:
+        yield moment, cause, did
