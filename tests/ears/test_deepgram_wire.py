@@ -207,7 +207,7 @@ def test_whatever_a_message_lacks_or_misspells_nothing_raises(agent: Agent) -> N
     for message in [*recorded("deepgram_nova3.jsonl"), *recorded("deepgram_flux.jsonl")]:
         for wrong in broken(message):
             if isinstance(wrong, dict):
-                hearing.take(wrong)
+                assert isinstance(hearing.take(wrong), list)
 
 
 def test_nova_is_asked_for_interims_and_ends_of_speech() -> None:
