@@ -35,9 +35,10 @@ _CLUTTER = [  # (what, what is left of it), in this order
     (re.compile(r"`+|~~+|!?\[|\]|[<>]"), ""),
 ]
 
-_NEVER_LAST = frozenset("dr. mr. mrs. ms. mx. prof. st. mt. e.g. i.e. vs. approx. gen. rev. hon. bzw. ca.".split())
-_LAST_BEFORE_A_CAPITAL = frozenset("etc. inc. ltd. co. corp. jr. sr. ave. rd. blvd. dept. est. ext. usw.".split())
-_DOTTED = re.compile(r"(?:\w\.){2,}")  # a.m., U.S., z.B.
+_NEVER_LAST = re.compile(r"(dr|mr|mrs|ms|mx|prof|st|mt|e\.g|i\.e|vs|approx|gen|rev|hon|bzw|ca)\.")
+_LAST_BEFORE_A_CAPITAL = re.compile(
+    r"(etc|inc|ltd|co|corp|jr|sr|ave|rd|blvd|dept|est|ext|usw)\.|(\w\.){2,}"
+)  # a.m., U.S.
 
 
 def clean(text: str) -> str:
@@ -127,11 +128,11 @@ def ends_sentence(word: str, follower: str) -> bool:
     if not bare.endswith("."):
         return False
     low = bare.lstrip("\"'“‘«([").lower()
-    if low in _NEVER_LAST:
+    if _NEVER_LAST.fullmatch(low):
         return False
     if low == "no.":
         return not follower.isdigit()
-    if low in _LAST_BEFORE_A_CAPITAL or _DOTTED.fullmatch(low):
+    if _LAST_BEFORE_A_CAPITAL.fullmatch(low):
         return follower.isupper()
     initial = len(low) == 2 and low[0].isalpha() and low != "i."
     return not initial
