@@ -16,18 +16,13 @@ Handle = Callable[[ServerConnection], Awaitable[None]]
 PATIENCE = 5.0
 
 
-@pytest.fixture(autouse=True)
-async def bounded() -> AsyncIterator[None]:
-    async with asyncio.timeout(PATIENCE):
-        yield
-
-
 @asynccontextmanager
 async def server(handle: Handle, refuse: int | None = None) -> AsyncIterator[str]:
     def decide(connection: ServerConnection, request: Request) -> Response | None:
         return connection.respond(HTTPStatus(refuse), "no such key") if refuse else None
 
-    async with serve(handle, "127.0.0.1", 0, process_request=decide) as listening:
+    serving = serve(handle, "127.0.0.1", 0, process_request=decide, close_timeout=0.1)
+    async with asyncio.timeout(PATIENCE), serving as listening:
         yield f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/path?query=1"
 
 
@@ -41,7 +36,7 @@ async def deaf_peer() -> AsyncIterator[str]:
         writer.close()
 
     listening = await asyncio.start_server(ignore, "127.0.0.1", 0)
-    async with listening:
+    async with asyncio.timeout(PATIENCE), listening:
         yield f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
         done.set()
 

@@ -122,17 +122,15 @@ class DeepgramEars:
 
     async def run(self) -> None:
         """Hear until cancelled. The vendor's failures are reported and mended, never raised."""
-        delay = FIRST_DELAY
+        failures = 0
         while True:
             began = self._clock()
             try:
                 await self._listen()
             except VendorError as trouble:
                 self._lose(trouble)
-                if self._clock() - began > STEADY:
-                    delay = FIRST_DELAY
-                await asyncio.sleep((delay if trouble.again else REFUSED_DELAY) * random.uniform(0.5, 1.0))
-                delay = min(2 * delay, LONGEST_DELAY)
+                failures = 1 if self._clock() - began > STEADY else failures + 1
+                await asyncio.sleep(delay(trouble, failures) * random.uniform(0.5, 1.0))
 
     # --- one socket -----------------------------------------------------------------------------------------------
 
@@ -142,9 +140,10 @@ class DeepgramEars:
         listen: Any = self._client.listen.v2 if self._turns else self._client.listen.v1
         async with listen.connect(**self._parameters):
             transport = Transport.latest()
+            link = self._link_by(transport.socket)
             seconds = await transport.open()
-            link = self._link_to(transport.socket)
             try:
+                self._link = link
                 self._report(Connected("deepgram", seconds, warm))
                 if self._lost is not None and self._lost.what != MUTE:
                     self._back()
@@ -156,14 +155,12 @@ class DeepgramEars:
                 link.socket.leave(wire.CLOSE_STREAM)
                 self._later(link.socket.gone())
 
-    def _link_to(self, socket: Socket) -> _Link:
-        """Begin with this socket, where the words that are settled end."""
+    def _link_by(self, socket: Socket) -> _Link:
+        """A link that begins where the settled words end. It may hear before `open` has returned."""
         start = max(round(self._hearing.settled_until * RATE), self._recent.start)
         self._hearing.resume(start / RATE)
-        now = self._clock()
-        link = self._link = _Link(socket, sent_to=start, sent_at=now)
         socket.heard = self._heard
-        return link
+        return _Link(socket, sent_to=start, sent_at=self._clock())
 
     async def _attend(self, link: _Link) -> None:
         while True:
@@ -210,10 +207,10 @@ class DeepgramEars:
             link.sent_at = self._frame_at
 
     def _heard(self, message: str | bytes) -> None:
-        link = self._link
-        if link is None or isinstance(message, bytes):
+        if isinstance(message, bytes):
             return
-        link.unanswered_since, link.unanswered = None, 0
+        if self._link is not None:
+            self._link.unanswered_since, self._link.unanswered = None, 0
         try:
             read = json.loads(message)
         except ValueError:
@@ -237,6 +234,13 @@ class DeepgramEars:
     def _back(self) -> None:
         self._lost = None
         self._report(EarsBack())
+
+
+def delay(trouble: VendorError, failures: int) -> float:
+    """How long to wait before the next attempt, after so many failures in a row."""
+    if not trouble.again:
+        return REFUSED_DELAY
+    return min(FIRST_DELAY * 2.0 ** (min(failures, 10) - 1), LONGEST_DELAY)
 
 
 def _seconds(samples: int) -> str:

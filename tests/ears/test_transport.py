@@ -15,15 +15,9 @@ from app.errors import VendorError
 METADATA = '{"type":"Metadata","request_id":"r","duration":0.0,"channels":1}'
 
 
-@pytest.fixture(autouse=True)
-async def bounded() -> AsyncIterator[None]:
-    async with asyncio.timeout(5):
-        yield
-
-
 @asynccontextmanager
 async def client(handle: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[AsyncDeepgramClient]:
-    async with serve(handle, "127.0.0.1", 0) as listening:
+    async with asyncio.timeout(5), serve(handle, "127.0.0.1", 0) as listening:
         yield deepgram_client("key", f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}")
 
 
