@@ -249,7 +249,7 @@ async def test_settling_sends_all_sound_and_asks_for_final_words() -> None:
         ears.hear(FRAME)
         ears.settle()
         await vendor.received.until(lambda items: len(items) == 2)
-        assert (visit.sound, visit.texts) == (FRAME, ['{"type": "Finalize"}'])
+        assert (bytes(visit.sound), visit.texts) == (FRAME, ['{"type": "Finalize"}'])
 
 
 async def test_flux_is_not_asked_to_settle() -> None:
