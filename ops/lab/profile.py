@@ -56,15 +56,18 @@ PUBLISHED = Profile(
 PROFILES = {profile.name: profile for profile in (REFERENCE, PUBLISHED)}
 
 VENDORS = ("deepgram", "anthropic", "elevenlabs", "twilio")
-KINDS = {
-    "refuse": "answer the handshake or the request with `status`",
-    "slow": "the first word of the answer comes `after` seconds late",
-    "mute": "say nothing more, `after` seconds from the start; the connection stays open",
-    "drop": "break the connection without a goodbye, `after` seconds from the start",
-    "close": "close the socket with `code` and `reason`, `after` seconds from the start",
-    "error": "an error event in the midst of the answer, `after` seconds from its start",
-    "quota": "the account has no credit left",
-    "hollow": "finish properly, and leave the sound or the text out",
+KINDS = {  # what can go wrong, and with whom
+    "refuse": VENDORS,  # the handshake or the request is answered with `status`
+    "quota": VENDORS[:3],  # the account has no credit left
+    "slow": VENDORS,  # every answer comes `after` seconds late
+    "mute": VENDORS[:3],  # nothing more is said, `after` seconds from the start; the connection stays open
+    "drop": VENDORS[:3],  # the connection breaks without a goodbye, `after` seconds from the start
+    "close": (
+        "deepgram",
+        "elevenlabs",
+    ),  # the socket is closed with `code` and `reason`, `after` seconds from the start
+    "error": ("anthropic",),  # an error event in the midst of the answer, `after` seconds from the start
+    "hollow": ("anthropic", "elevenlabs"),  # all goes well, but there is no text or no sound in the answer
 }
 
 
@@ -93,8 +96,9 @@ class Fault:
         unknown = set(given) - {one.name for one in fields(cls)}
         if unknown:
             raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
-        if given.get("vendor") not in VENDORS or given.get("kind") not in KINDS:
-            raise ValueError(f"a fault needs a vendor ({', '.join(VENDORS)}) and a kind ({', '.join(KINDS)})")
+        if given.get("vendor") not in KINDS.get(str(given.get("kind")), ()):
+            known = "; ".join(f"{kind}: {', '.join(vendors)}" for kind, vendors in KINDS.items())
+            raise ValueError(f"a fault needs a kind and a vendor that can have it ({known})")
         return cls(**{**given, "for_calls": tuple(given.get("for_calls", ()))})
 
 
