@@ -167,7 +167,8 @@ class Exchange:
         self._next.pop(sid, None)
         if wish is not None:
             told = json.loads(wish)
-            return restored(Transfer if told["is"] == "Transfer" else HangUp, told)
+            following: HangUp | Transfer = restored(HangUp | Transfer, told)
+            return following
         remembered = await self._or_none(self._live.recall(sid))
         if remembered is None or self.draining or sid in self._seats:
             return HangUp("nothing is known of this call", "platform")
@@ -235,7 +236,7 @@ class Exchange:
 
     def _start(self, work: Awaitable[None]) -> None:
         assert self._tasks is not None, "the exchange is not running"
-        task = self._tasks.create_task(_as_coroutine(work))
+        task = self._tasks.create_task(_walled(work))
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
@@ -248,8 +249,12 @@ class Exchange:
             return None
 
 
-async def _as_coroutine(work: Awaitable[None]) -> None:
-    await work
+async def _walled(work: Awaitable[None]) -> None:
+    """A fault in one call, or in one errand, is written down and ends there: the other calls go on."""
+    try:
+        await work
+    except Exception:
+        log.exception("an errand of the exchange broke")
 
 
 async def _bounded(work: Awaitable[None]) -> None:

@@ -1,0 +1,88 @@
+"""What is written down can be read again, and says the same."""
+
+from pathlib import Path
+
+import pytest
+
+from app.audio import Clip, silence
+from app.call.actions import Play, Remember, Said, Think, Used
+from app.call.agent import Agent, HttpTool, Patience
+from app.call.events import LineOpened, SpeechEnded, ToolAnswer, ToolCall, ToolsWanted, Voiced, Word
+from app.errors import SettingsError
+from app.switchboard.ports import CallFacts
+from app.switchboard.trace import (
+    Entry,
+    FileTrace,
+    Head,
+    Recorded,
+    end_line,
+    head_line,
+    line,
+    read,
+    replay,
+    tick_line,
+)
+
+AGENT = Agent(
+    "reception",
+    "Hello.",
+    "You answer.",
+    keyterms=("clinic",),
+    tools=(HttpTool("book", "Books.", "https://example.com", parameters={"type": "object"}),),
+    transfers={"desk": "+1"},
+    patience=Patience(cover=0.7),
+)
+HEAD = Head(
+    1.5, "2026-11-21T00:00:00+00:00", CallFacts("CA1", "inbound", "+1", "+2"), AGENT, 4, (Said("caller", "Hi"),)
+)
+THINGS = (
+    LineOpened(),
+    SpeechEnded("Öffnen Sie?", 0.5),
+    ToolsWanted(2, (ToolCall("t", "book", {"day": "Monday", "guests": 2}),)),
+    Think(2, (Said("caller", "Hi"), Used((ToolCall("t", "book", {}),), (ToolAnswer("t", "done"),))), ahead=True),
+    Voiced(3, Clip.of(silence(0.25)), (Word("Hello", 0.0, 0.25),)),
+    Play(Clip.of(silence(0.1)), 7),
+    Remember(()),
+)
+
+
+def written(tmp_path: Path, *lines: str) -> Path:
+    trace = FileTrace(tmp_path, "CA1")
+    for text in lines:
+        trace.write(text)
+    trace.close()
+    return trace.path
+
+
+def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, head_line(HEAD), *(line(2.0, thing) for thing in THINGS), tick_line(3.0), end_line(4, "a", "b")
+    )
+    recorded = read(path)
+    assert recorded.head == HEAD
+    assert [entry.thing for entry in recorded.entries] == [*THINGS, None]
+    assert recorded.end == (4, "a", "b")
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path, head_line(HEAD), line(2.0, LineOpened()), '{"t":3.0,"is":"Speech')
+    assert [entry.thing for entry in read(path).entries] == [LineOpened()]
+
+
+def test_a_file_that_is_no_trace_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path, line(2.0, LineOpened()))
+    with pytest.raises(SettingsError, match="is no trace of a call"):
+        read(path)
+
+
+def test_only_its_owner_may_read_a_trace(tmp_path: Path) -> None:
+    assert written(tmp_path, head_line(HEAD)).stat().st_mode & 0o777 == 0o600
+
+
+def test_replay_says_where_the_core_has_changed_its_mind() -> None:
+    changed = Recorded(HEAD, [Entry(1.6, LineOpened()), Entry(1.6, Play(Clip.of(silence(0.1)), 1))])
+    differences = replay(changed)
+    assert len(differences) == 1
+    assert differences[0].happened == "LineOpened()"
+    assert differences[0].then == ("Play(clip=Clip(0.100 s), mark=1)",)
+    assert "Speak" in differences[0].now[0]

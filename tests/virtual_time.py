@@ -1,0 +1,49 @@
+"""An event loop whose clock jumps: when everybody waits, it is at once the next moment at which somebody need not.
+
+A conversation of a minute takes some milliseconds, always goes the same way, and never sleeps. Threads and sockets
+have no place in it. When nobody will ever be woken, that is a deadlock and says so.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class DeadlockError(AssertionError):
+    """Everybody waits and no clock will wake anybody."""
+
+
+class _Jump(selectors.DefaultSelector):
+    def __init__(self, jump: Callable[[float], None]) -> None:
+        super().__init__()
+        self._jump = jump
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise DeadlockError("everybody waits, and nothing will ever happen again")
+            self._jump(timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._moment = 0.0
+        super().__init__(_Jump(self._pass))
+        self._clock_resolution = 1e-9
+
+    def _pass(self, seconds: float) -> None:
+        self._moment += max(0.0, seconds)
+
+    def time(self) -> float:
+        return self._moment
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run to the end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
