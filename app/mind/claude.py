@@ -7,8 +7,8 @@ second request is worth it, and to which model, is decided where the caller's pa
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -133,8 +133,8 @@ class ClaudeMind:
         unanswered = Usage()
         try:
             with _blaming():
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    async for message in self._messages(asked, reading):
+                async with asyncio.timeout(ANSWER_SECONDS), aclosing(self._messages(asked, reading)) as messages:
+                    async for message in messages:
                         events = reading.receive(message)
                         if question is not None:
                             for event in events:
@@ -150,7 +150,7 @@ class ClaudeMind:
             for cost in usage.metered(asked["model"], question, "" if reading.ended else wasted):
                 self._report(cost)
 
-    async def _messages(self, asked: dict[str, Any], reading: Reading) -> AsyncIterator[Mapping[str, Any]]:
+    async def _messages(self, asked: dict[str, Any], reading: Reading) -> AsyncGenerator[Mapping[str, Any], None]:
         """The stream's messages as plain data, which costs half of the SDK's typed ones, until the answer has ended."""
         stream: AsyncStream[Any] = await self._client.messages.create(**asked, stream=True)
         async with stream:
