@@ -1,0 +1,1 @@
+"""Doing: what the mind may do besides talk."""
