@@ -36,7 +36,7 @@ from pipecat.workers.runner import WorkerRunner
 
 TURN = os.environ.get("TURN", "deepgram")  # deepgram (nova-3 and its endpointing) or flux
 EAGER = os.environ.get("EAGER", "1") == "1"  # flux only: think ahead of the committed end of turn
-START = os.environ.get("START", "words")  # deepgram only: a turn starts with words, or with any voice
+START = os.environ.get("START", "voice")  # deepgram only: an interruption begins with any voice, or with words
 TTS_MODE = os.environ.get("TTS_MODE", "sentence")  # sentence or token
 GREETING = os.environ.get("GREETING", "Hello, this is the clinic. How can I help?")
 PROMPT = os.environ.get("PROMPT", "You answer the phone of a small clinic.")

@@ -52,7 +52,7 @@ def pipecat(
     turn: str = "deepgram",
     eager: bool = True,
     tts: str = "sentence",
-    start: str = "words",
+    start: str = "voice",
     core: int | None = None,
     agent: Mapping[str, str] | None = None,
 ) -> Iterator[Peer]:
