@@ -334,8 +334,8 @@ class Flux:
         self._patience = self.profile.turn_over_after.draw(self._chance)
 
     def _tell(self, event: str, *, confidence: float, trigger: str | None = None) -> None:
-        # Any event takes the place of the next update: "unless a state change has occurred".
-        self._next_update = self.seconds + self.profile.update_every
+        # A change of state takes the place of the next update.
+        self._next_update = (self._next_update if event == "Update" else self.seconds) + self.profile.update_every
         words = [*self._words]
         open_word = self._reader.open_word
         if event in ("StartOfTurn", "Update") and open_word and self.seconds - open_word.start >= _SURE:

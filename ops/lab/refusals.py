@@ -32,16 +32,16 @@ MODELS = {
     "claude-haiku-4-5": Model("off", 4096, prefill=True, sampling=True),
     "claude-haiku-4-5-20251001": Model("off", 4096, prefill=True, sampling=True),
 }
-FIELDS = frozenset(
-    "max_tokens messages model cache_control container diagnostics inference_geo metadata output_config service_tier "
-    "speed stop_sequences stream system thinking tool_choice tools user_profile_id workspace_id temperature top_p "
-    "top_k betas context_management mcp_servers".split(" ")
-)
+_FIELDS = """
+    max_tokens messages model cache_control container diagnostics inference_geo metadata output_config service_tier
+    speed stop_sequences stream system thinking tool_choice tools user_profile_id workspace_id temperature top_p top_k
+    betas context_management mcp_servers
+"""
+FIELDS = frozenset(_FIELDS.split())
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_BLOCKS = frozenset(
-    "text image document tool_use tool_result thinking redacted_thinking search_result server_tool_use".split(" ")
-)
+_KINDS = "text image document tool_use tool_result thinking redacted_thinking search_result server_tool_use"
+_BLOCKS = frozenset(_KINDS.split())
 
 
 class Refused(Exception):

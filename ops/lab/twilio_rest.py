@@ -7,7 +7,7 @@ and says what became of it. Nobody plugged in: calls stay queued, as they do whe
 import asyncio
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -48,7 +48,7 @@ class Call:
     changes: list[Form] = field(default_factory=list)
 
     def asked(self, name: str, default: str = "") -> str:
-        return self.form.get(name, [default])[-1]
+        return _last(self.form, name) or default
 
     @property
     def over(self) -> bool:
@@ -198,20 +198,20 @@ class TwilioRest:
 
     def _create(self, account: str, form: Form) -> Call:
         for name, code in (("To", 21201), ("From", 21213)):
-            if not form.get(name):
+            if not _last(form, name):
                 raise Wrong(400, code, f"No '{name}' number is specified")
         if not _NUMBER.fullmatch(form["To"][-1]):
             raise Wrong(400, 21211, f"Invalid 'To' Phone Number: {form['To'][-1]}")
-        if not any(form.get(name) for name in ("Url", "Twiml", "ApplicationSid")):
+        if not any(_last(form, name) for name in ("Url", "Twiml", "ApplicationSid")):
             raise Wrong(400, 21205, "Url parameter is required")
         _check_twiml(form)
-        if form.get("MachineDetection", ["Enable"])[-1] not in ("Enable", "DetectMessageEnd"):
+        if _last(form, "MachineDetection") not in ("", "Enable", "DetectMessageEnd"):
             raise Wrong(400, 21261, "MachineDetection must be Enable or DetectMessageEnd")
         self._note("create")
         return self.calls.create(account, form, self._sid("CA"))
 
     def _update(self, call: Call, form: Form) -> None:
-        status = form.get("Status", [""])[-1]
+        status = _last(form, "Status")
         if call.over:
             raise Wrong(400, 21220, "Call is not in-progress. Cannot redirect.")
         if status and status not in ("completed", "canceled"):
@@ -229,7 +229,7 @@ class TwilioRest:
         if call.status != "in-progress":
             raise Wrong(400, 21220, "Requested resource is not eligible for recording")
         self._note("record")
-        channels = 2 if form.get("RecordingChannels", ["mono"])[-1] == "dual" else 1
+        channels = 2 if _last(form, "RecordingChannels") == "dual" else 1
         known = {"sid": self._sid("RE"), "account_sid": call.account_sid, "call_sid": call.sid}
         return {**known, "status": "in-progress", "channels": channels, "duration": None, "price": None}
 
@@ -247,6 +247,10 @@ def _form(text: str) -> Form:
     return form
 
 
-def _check_twiml(form: Mapping[str, list[str]]) -> None:
-    if len(form.get("Twiml", [""])[-1]) > _LONGEST_TWIML:
+def _last(form: Form, name: str) -> str:
+    return form[name][-1] if form.get(name) else ""
+
+
+def _check_twiml(form: Form) -> None:
+    if len(_last(form, "Twiml")) > _LONGEST_TWIML:
         raise Wrong(400, 21605, f"Twiml exceeds {_LONGEST_TWIML} characters")

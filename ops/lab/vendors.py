@@ -209,7 +209,7 @@ def _listening(port: int) -> socket.socket:
     return listening
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def serve(arguments: Sequence[str]) -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser("vendors", description="The vendors' wires, on one port of this machine.")
     parser.add_argument("--port", type=int, default=9100)
@@ -223,7 +223,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.ready = lambda: print(f"vendors ready at {address}, profile {given.profile}", flush=True)
         server.run([listening])
-
-
-if __name__ == "__main__":
-    main()

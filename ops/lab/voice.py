@@ -85,7 +85,6 @@ class Context:
 
     name: str | None
     schedule: Sequence[int] = SCHEDULE
-    characters: int = 0  # turned into sound, and billed
     waiting: str = ""
     flushed: bool = False
     heard_from: float = 0.0
@@ -114,7 +113,7 @@ class Voice:
         self.options = options
         self.profile = profile
         self.closing: tuple[int, str] | None = None
-        self.characters: dict[str, int] = {}  # by context, all that there were
+        self.characters: dict[str, int] = {}  # turned into sound and billed, by context, all that there were
         self.contexts: dict[str | None, Context] = {}
         self._draining: list[Context] = []  # closed, and not all of their sound has been sent
         self._chance = chance
@@ -125,7 +124,7 @@ class Voice:
 
     def deadline(self) -> float | None:
         """When there is something to do again, if nothing comes in; None while nothing is owed."""
-        if self._errors or self.closing:
+        if self._errors or self.closing or (self._leaving and not self._draining):
             return 0.0
         patience = self.options.inactivity_timeout
         moments = [context.under_way[0][0] if context.under_way else 0.0 for context in self._draining]
@@ -266,8 +265,8 @@ class Voice:
         text, context.waiting = context.waiting, ""
         if not everything and not text[-1].isspace() and " " in text:
             text, _, context.waiting = text.rpartition(" ")  # a word that may go on waits for its rest
+        text = text.lstrip()  # the blank that opens a context is not billed
         context.pieces += 1
-        context.characters += len(text)
         name = context.name or "default"
         self.characters[name] = self.characters.get(name, 0) + len(text)
         if self._fault is not None and self._fault.kind == "hollow":
