@@ -1,1 +1,1 @@
-"""The telephone, by Twilio: what its messages say, what it is told, and whether it is really Twilio that knocks."""
+"""The telephone: what Twilio says, and how it is told what to do."""

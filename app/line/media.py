@@ -1,44 +1,59 @@
-"""The line of one call: what is played, marked and cleared, over a socket that somebody else holds."""
+"""The line of one call towards the caller: sound, marks and clears over a media socket that somebody else holds.
+
+It decides nothing and keeps no sound: the carrier has the buffer. A peer that takes nothing for some seconds is gone.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from app.audio import Clip
 from app.errors import CallerError
-from app.line import media_wire as wire
+from app.line.media_wire import Letters
 
-# A socket that takes nothing for so long is dead, though nobody has told us. Twilio itself never makes us wait.
-SEND_SECONDS = 5.0
+SEND_SECONDS = 5.0  # a live carrier takes a frame at once; after this the kernel's buffers are full of old sound
+NORMAL_CLOSE = 1000  # what the carrier takes for "the stream is over, go on with the next instruction"
+
+Send = Callable[[str], Awaitable[None]]
+Close = Callable[[int], Awaitable[None]]
 
 
 class MediaLine:
-    """`send` puts one text frame on the socket, `close` ends it."""
+    """Sends over any socket that has `send(text)` and `close(code)`. Raises CallerError when that is of no use."""
 
-    def __init__(
-        self, stream_sid: str, send: Callable[[str], Awaitable[None]], close: Callable[[], Awaitable[None]]
-    ) -> None:
-        if not stream_sid.isalnum():
-            raise CallerError(f"{stream_sid[:60]!r} is no name of a stream: Twilio's are letters and digits")
-        self._sid = stream_sid
+    def __init__(self, stream_sid: str, send: Send, close: Close) -> None:
+        self._letters = Letters(stream_sid)
         self._send = send
         self._close = close
+        self._closed = False
 
     async def play(self, clip: Clip, mark: int) -> None:
-        await self._out(wire.media(self._sid, clip))
-        await self._out(wire.mark(self._sid, str(mark)))
+        """Sound, and behind it a mark that comes back when it has been played."""
+        if clip.base64:
+            await self._deliver(self._letters.media(clip))
+        await self._deliver(self._letters.mark(str(mark)))
 
     async def clear(self) -> None:
-        await self._out(wire.clear(self._sid))
+        """Throw away what the caller has not heard. Every mark that is still out comes back at once."""
+        await self._deliver(self._letters.clear)
 
     async def close(self) -> None:
-        await self._in_time(self._close())
+        """End the stream; the carrier goes on with what it was told to do next. Closing twice is closing once."""
+        if self._closed:
+            return
+        self._closed = True
+        await _in_time(self._close(NORMAL_CLOSE))
 
-    async def _out(self, text: str) -> None:
-        await self._in_time(self._send(text))
+    async def _deliver(self, text: str) -> None:
+        if self._closed:
+            raise CallerError("the line is closed")
+        await _in_time(self._send(text))
 
-    async def _in_time(self, work: Awaitable[None]) -> None:
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await work
-        except TimeoutError:
-            raise CallerError(f"the media socket took nothing for {SEND_SECONDS:g} s") from None
+
+async def _in_time(sending: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await sending
+    except TimeoutError as error:
+        raise CallerError(f"the line took nothing for {SEND_SECONDS:g} seconds") from error
+    except Exception as error:  # the socket is foreign, and each kind breaks with errors of its own
+        raise CallerError(f"the line broke: {error!r}") from error

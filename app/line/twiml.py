@@ -1,25 +1,48 @@
-"""What Twilio is told to do with a call. Every document ends in `<Hangup/>`: nobody is left in dead air."""
+"""What Twilio is told to do with a call, as documents. Each ends in <Hangup/>: no call is ever left in dead air."""
 
-from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
+from collections.abc import Mapping
 
-_RING_SECONDS = 25  # five rings; voice mail of a mobile takes over after 25 to 30 s
+from twilio.twiml.voice_response import Dial, VoiceResponse  # type: ignore[import-untyped]
+
+RING_SECONDS = 25  # five rings; after that people have stopped expecting an answer, and voicemail takes over
 
 
-def connect(*, stream_url: str, token: str, action: str, status_callback: str, sorry: str) -> str:
-    """Open a media stream. Should nobody ever answer the action, the caller hears `sorry`."""
+def connect(
+    socket_url: str,
+    token: str,
+    *,
+    action: str,
+    status: str,
+    apology: str,
+    parameters: Mapping[str, str] | None = None,
+) -> str:
+    """Bring the call to our media socket.
+
+    The token goes into the path, because query strings are dropped, and into a parameter, to be checked at `start`.
+    When the stream ends Twilio asks `action` what follows; when nobody answers there, the caller hears `apology`.
+    """
     response = VoiceResponse()
-    conversation = Connect(action=action, method="POST")
-    stream = conversation.stream(url=stream_url, status_callback=status_callback, status_callback_method="POST")
-    stream.parameter(name="token", value=token)  # Twilio drops query strings, so it stands in the path and here
-    response.append(conversation)
-    response.say(sorry)
+    stream = response.connect(action=action, method="POST").stream(
+        url=f"{socket_url.rstrip('/')}/{token}",
+        status_callback=status,
+        status_callback_method="POST",
+    )
+    for name, value in {"token": token, **(parameters or {})}.items():
+        stream.parameter(name=name, value=value)
+    response.say(apology)
     response.hangup()
     return str(response)
 
 
-def apologise(words: str) -> str:
+def resume(socket_url: str, token: str, *, action: str, status: str, apology: str) -> str:
+    """Bring a call back whose socket broke; the stream says so at its start."""
+    return connect(socket_url, token, action=action, status=status, apology=apology, parameters={"resumed": "yes"})
+
+
+def apologise(text: str) -> str:
+    """Say why nobody can talk now, in the carrier's own voice, and hang up."""
     response = VoiceResponse()
-    response.say(words)
+    response.say(text)
     response.hangup()
     return str(response)
 
@@ -30,12 +53,22 @@ def hang_up() -> str:
     return str(response)
 
 
-def dial(number: str, *, action: str, caller_id: str = "") -> str:
-    """Put the caller through. They hear it ring, and are billed, only from the moment somebody answers."""
+def dial(to: str, *, action: str, caller_id: str = "", whisper_url: str = "", ring_seconds: int = RING_SECONDS) -> str:
+    """Put the caller through: they hear ringing until somebody answers. That somebody first hears `whisper_url`."""
     response = VoiceResponse()
-    shown = {"caller_id": caller_id} if caller_id else {}
-    bridge = Dial(answer_on_bridge=True, timeout=_RING_SECONDS, action=action, method="POST", **shown)
-    bridge.number(number)
-    response.append(bridge)
+    asked = {"answer_on_bridge": True, "timeout": ring_seconds, "action": action, "method": "POST"}
+    dialling = Dial(**asked, **({"caller_id": caller_id} if caller_id else {}))
+    dialling.number(to, **({"url": whisper_url, "method": "POST"} if whisper_url else {}))
+    response.append(dialling)
     response.hangup()
+    return str(response)
+
+
+def whisper(summary: str) -> str:
+    """What the person who takes a transfer hears alone, before the caller is joined to them.
+
+    The one document without <Hangup/>, which would hang up on them: Twilio bridges the two when it ends.
+    """
+    response = VoiceResponse()
+    response.say(summary)
     return str(response)
