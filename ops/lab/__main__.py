@@ -12,7 +12,8 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["vendors"]:
         from ops.lab import vendors  # brings the vendors' servers, which a caller does not need
 
-        return int(vendors.serve(list(arguments[1:])) or 0)
+        vendors.main(arguments[1:])
+        return 0
     options = vars(_parser().parse_args(arguments))
     command = {"call": call_command, "load": load_command}[options.pop("command")]
     return command(**options)

@@ -6,7 +6,7 @@ the call for, it refuses, notes or ends the call for.
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -17,6 +17,7 @@ from ops.lab import twiml
 from ops.lab.caller import Caller
 from ops.lab.grid import Grid
 from ops.lab.leg import SERVER_CLOSED, Leg
+from ops.lab.outbound import NOT_ANSWERED, Dialled, Ringing
 from ops.lab.phone import Fault, Phone
 from ops.lab.socket import Refused, dial
 from ops.lab.speech import RATE, say
@@ -85,13 +86,47 @@ class Carrier:
     async def ring(self, url: str, caller: Caller, *, from_: str, to: str) -> Outcome:
         """A person rings the number whose voice webhook this is."""
         call = Call(self, caller, from_, to, "inbound")
-        return await call.run(url=url, status_url=self.status_url)
+        return await call.run(lambda: call.document(url), status_url=self.status_url)
 
     async def ring_socket(self, url: str, caller: Caller, parameters: Mapping[str, str], *, to: str = "") -> Outcome:
         """A stream and nothing else, for a server that has only a media socket."""
-        call = Call(self, caller, "", to, "inbound")
         nouns = tuple(Verb("Parameter", {"name": name, "value": value}) for name, value in parameters.items())
-        return await call.run(verbs=[Verb("Connect", {}, "", (Verb("Stream", {"url": url}, "", nouns),))])
+        stream = Verb("Stream", {"url": url}, "", nouns)
+        return await Call(self, caller, "", to, "inbound").run(lambda: _given([Verb("Connect", nouns=(stream,))]))
+
+    async def answer(
+        self,
+        dialled: Dialled,
+        caller: Caller,
+        *,
+        answers: str = "human",
+        after: float = 0.2,
+        moved: Callable[[str, str], None] = lambda status, answered_by: None,
+    ) -> Outcome:
+        """A number that the server had dialled by REST rings for `after` seconds, and then somebody answers, or nobody.
+
+        answers: human or machine; or busy, no-answer, failed. moved: is told every status and who answered, if known.
+        """
+        call = Call(self, caller, dialled.asked("From"), dialled.asked("To"), "outbound-api", dialled.sid)
+        ringing = Ringing(dialled, answers, after, moved)
+        return await call.run(lambda: ringing.until_answered(call), ended=ringing.ended)
+
+    def change(self, sid: str, form: Mapping[str, Sequence[str]]) -> None:
+        """A live call is changed by REST: `Status` ends it, `Url` or `Twiml` gives it another course."""
+        call = self.live.get(sid)
+        if call is None:
+            return
+        asked = {name: values[-1] for name, values in form.items() if values}
+        if asked.get("Status") in ("completed", "canceled"):
+            call.update(None)
+        elif url := asked.get("Url"):
+            call.update([Verb("Redirect", {"method": asked.get("Method", "POST")}, url)])
+        elif text := asked.get("Twiml"):
+            call.update(twiml.read(text, "text/xml"))
+
+
+async def _given(verbs: list[Verb]) -> list[Verb]:
+    return verbs
 
 
 class Call:
@@ -119,26 +154,44 @@ class Call:
         answered_by = {"AnsweredBy": self.answered_by} if self.answered_by else {}
         return {**who, **self._facts, "CallStatus": self.status, **answered_by}
 
-    async def run(self, *, url: str = "", verbs: list[Verb] | None = None, status_url: str = "") -> Outcome:
-        """The whole call, from the first document (by its address, or given) to the last report."""
+    async def run(
+        self,
+        begin: Callable[[], Awaitable[list[Verb] | None]],
+        *,
+        status_url: str = "",
+        ended: Callable[["Call"], None] = lambda call: None,
+    ) -> Outcome:
+        """The whole call, from its first document to the last report."""
         outcome = self.outcome
         outcome.began = self._clock()
         self.carrier.live[self.sid] = self
         try:
             async with asyncio.TaskGroup() as self._notes:
-                following: list[Verb] | None = verbs if verbs is not None else await self._document(url, {})
-                self.status = "in-progress"
+                following = await begin()
+                self.status = self.status if self.outcome.by else "in-progress"
                 while following is not None:
                     following = await self._follow(following)
-                self._end("agent", "the agent hung up")
+                self.end("agent", "the agent hung up")
                 outcome.ended = self._clock()
-                self.status = "completed"
-                self.report(status_url, CallDuration=str(round(outcome.ended - outcome.began)))
+                if self.status not in NOT_ANSWERED:
+                    self.status = "completed"
+                self.report(status_url, CallDuration=self.duration)
+                ended(self)
         finally:
             del self.carrier.live[self.sid]
         self.caller.hang_up()
         outcome.errors += [fault for phone in self.caller.phones for fault in phone.faults]
         return outcome
+
+    @property
+    def changed(self) -> bool:
+        """Its course was changed, and that has not taken effect yet."""
+        return self._course is not None
+
+    @property
+    def duration(self) -> str:
+        """Whole seconds, as the company tells them."""
+        return str(round((self.outcome.ended or self._clock()) - self.outcome.began))
 
     def update(self, verbs: list[Verb] | None) -> None:
         """Leave what is being done and follow these; with None, hang up."""
@@ -149,28 +202,34 @@ class Call:
         """Tell a status callback, without waiting for its answer."""
         if url:
             stamp = format_datetime(datetime.now(UTC))
-            self._notes.create_task(self._tell(url, {**self.fields, "Timestamp": stamp, **more}))
+            self.note(self.tell(url, {**self.fields, "Timestamp": stamp, **more}))
 
-    async def _tell(self, url: str, fields: Mapping[str, str], method: str = "POST") -> None:
+    def note(self, work: Coroutine[None, None, None]) -> None:
+        """Done beside the call; the call is not over before it is."""
+        self._notes.create_task(work)
+
+    async def tell(self, url: str, fields: Mapping[str, str], method: str = "POST") -> None:
         try:
             await self.carrier.webhooks.ask(url, fields, method)
         except Unanswered as failure:
             self.outcome.errors.append(failure.fault)
 
-    def _end(self, by: str, why: str) -> None:
+    def end(self, by: str, why: str) -> None:
         """The first reason stands."""
         if not self.outcome.by:
             self.outcome.by, self.outcome.why = by, why
 
     # --- documents ------------------------------------------------------------------------------------------------
 
-    async def _document(self, url: str, more: Mapping[str, str], method: str = "POST") -> list[Verb] | None:
+    async def document(
+        self, url: str, more: Mapping[str, str] | None = None, method: str = "POST"
+    ) -> list[Verb] | None:
         """What the server wants done next; None when the call cannot go on."""
         self._documents += 1
         try:
             if self._documents > MOST_DOCUMENTS:
                 raise twiml.Unusable(twiml.BAD_DOCUMENT, f"{MOST_DOCUMENTS} documents and no end: {url}")
-            answer = await self.carrier.webhooks.ask(url, {**self.fields, **more}, method or "POST")
+            answer = await self.carrier.webhooks.ask(url, {**self.fields, **(more or {})}, method or "POST")
             verbs = twiml.read(answer.body, answer.content_type)
         except Unanswered as failure:
             self._give_up(failure.fault)
@@ -186,7 +245,7 @@ class Call:
     def _give_up(self, fault: Fault) -> None:
         """The company says that an application error has occurred, and hangs up."""
         self.outcome.errors.append(fault)
-        self._end("carrier", f"an application error has occurred: {fault.what}")
+        self.end("carrier", f"an application error has occurred: {fault.what}")
 
     async def _follow(self, verbs: list[Verb]) -> list[Verb] | None:
         """Do what one document says; what to follow next, or None at the end of the call."""
@@ -195,7 +254,7 @@ class Call:
             self._news.clear()
             following = await self._do(verb)
             if self.caller.leaving:
-                self._end("caller", "the caller hung up")
+                self.end("caller", "the caller hung up")
                 return None
             if self._course is not None:
                 following, self._course = self._course, None
@@ -211,26 +270,26 @@ class Call:
                 return await self._connect(verb)
             case "Say":
                 began = self._clock()
-                await self._lapse(len(say(verb.text)) / RATE)
+                await self.lapse(len(say(verb.text)) / RATE)
                 self.caller.told(verb.text, began, self._clock())
             case "Play":
                 keys = attributes.get("digits", "")
-                await self._lapse(0.5 * len(keys) or 1.0)
+                await self.lapse(0.5 * len(keys) or 1.0)
             case "Pause":
-                await self._lapse(float(attributes.get("length", 1)))
+                await self.lapse(float(attributes.get("length", 1)))
             case "Dial":
                 return await self._dial(verb)
             case "Redirect":
                 url = urljoin(self._url, verb.text)
-                verbs = await self._document(url, {}, attributes.get("method", ""))
+                verbs = await self.document(url, None, attributes.get("method", ""))
                 return verbs
             case "Hangup":
-                self._end("agent", "the agent hung up")
+                self.end("agent", "the agent hung up")
             case "Reject":
-                self._end("agent", f"the agent rejected the call: {attributes.get('reason', 'rejected')}")
+                self.end("agent", f"the agent rejected the call: {attributes.get('reason', 'rejected')}")
         return None
 
-    async def _lapse(self, seconds: float) -> None:
+    async def lapse(self, seconds: float) -> None:
         """Time passes, unless something happens."""
         try:
             async with asyncio.timeout(seconds):
@@ -245,15 +304,15 @@ class Call:
         dialled = f"CA{secrets.token_hex(16)}"
         if whisper := number.attributes.get("url"):
             to = {"CallSid": dialled, "ParentCallSid": self.sid, "To": number.text, "Direction": "outbound-dial"}
-            heard = await self._document(urljoin(self._url, whisper), to, number.attributes.get("method", ""))
+            heard = await self.document(urljoin(self._url, whisper), to, number.attributes.get("method", ""))
             self.outcome.verbs += [f"whisper: {whispered}" for whispered in heard or []]
-        await self._lapse(1.0)
+        await self.lapse(1.0)
         if action := verb.attributes.get("action"):
             how = {"DialCallSid": dialled, "DialCallStatus": self.carrier.dial_status}
             if self.carrier.dial_status == "completed":
                 how["DialCallDuration"] = "1"
             url = urljoin(self._url, action)
-            return await self._document(url, how, verb.attributes.get("method", ""))
+            return await self.document(url, how, verb.attributes.get("method", ""))
         return None
 
     # --- the stream -----------------------------------------------------------------------------------------------
@@ -271,11 +330,11 @@ class Call:
             return None
         if self.caller.leaving:
             self.status = "completed"  # the server is told, and what it answers is of no use any more
-            await self._tell(urljoin(self._url, action), self.fields, verb.attributes.get("method", "POST"))
+            await self.tell(urljoin(self._url, action), self.fields, verb.attributes.get("method", "POST"))
             return None
         if self._course is not None:
             return None
-        return await self._document(urljoin(self._url, action), {}, verb.attributes.get("method", ""))
+        return await self.document(urljoin(self._url, action), None, verb.attributes.get("method", ""))
 
     async def _stream(self, stream: Verb) -> None:
         phone = Phone(

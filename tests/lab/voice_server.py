@@ -46,6 +46,7 @@ class VoiceServer:
     talkers: list[Talker] = field(default_factory=list)
     sockets_signed: list[bool] = field(default_factory=list)
     refuse_sockets: bool = False
+    called: asyncio.Event = field(default_factory=asyncio.Event)  # somebody is on a media socket
 
     @property
     def ws(self) -> str:
@@ -87,6 +88,7 @@ class VoiceServer:
         await send({"type": "websocket.accept"})
         talker = self.make()
         self.talkers.append(talker)
+        self.called.set()
         while (message := await receive())["type"] == "websocket.receive":
             for reply in talker.receive(message["text"]):
                 await send({"type": "websocket.send", "text": reply})
