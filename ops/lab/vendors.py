@@ -209,7 +209,7 @@ def _listening(port: int) -> socket.socket:
     return listening
 
 
-def serve(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser("vendors", description="The vendors' wires, on one port of this machine.")
     parser.add_argument("--port", type=int, default=9100)
