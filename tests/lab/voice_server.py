@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import uvicorn
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+from twilio.request_validator import RequestValidator
 
 from tests.lab.talker import CLINIC, Talker
 
