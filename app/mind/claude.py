@@ -173,8 +173,7 @@ class ClaudeMind:
 
     def _estimate(self, asked: Mapping[str, Any]) -> Usage:
         cached = self._prefixes.tokens(self._key) if asked["model"] == self._agent.model else 0
-        tokens = claude_wire.tokens_of(claude_wire.letters_of(asked))
-        return Usage(input=max(0, tokens - cached), cache_read=min(cached, tokens), estimated=True)
+        return claude_wire.unanswered(asked, cached)
 
 
 async def _read_out(arriving: AsyncIterator[Any]) -> None:

@@ -142,13 +142,13 @@ def _marked(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 @dataclass(slots=True)
 class Usage:
-    """What one request costs, in tokens. `estimated`: the vendor did not get to say it."""
+    """What one request costs, in tokens. `guessed`: the units of which the vendor did not get to say how many."""
 
     input: int = 0
     cache_write: int = 0
     cache_read: int = 0
     output: int = 0
-    estimated: bool = False
+    guessed: frozenset[str] = frozenset()
 
     def metered(self, model: str, question: int | None, wasted: str = "") -> list[Metered]:
         units = {
@@ -158,7 +158,7 @@ class Usage:
             "output_token": self.output,
         }
         return [
-            Metered(VENDOR, model, unit, str(tokens), question, estimated=self.estimated, wasted=wasted)
+            Metered(VENDOR, model, unit, str(tokens), question, estimated=unit in self.guessed, wasted=wasted)
             for unit, tokens in units.items()
             if tokens
         ]
@@ -169,9 +169,15 @@ def tokens_of(letters: int) -> int:
     return round(letters / LETTERS_PER_TOKEN)
 
 
-def letters_of(asked: Mapping[str, Any]) -> int:
-    """How many letters of a request the vendor reads, roughly."""
-    return len(json.dumps([asked["system"], asked["messages"], asked.get("tools", [])], ensure_ascii=False))
+def unanswered(asked: Mapping[str, Any], cached: int) -> Usage:
+    """What a request costs of which nothing came back, when `cached` tokens of it were read from the cache before."""
+    letters = len(json.dumps([asked["system"], asked["messages"], asked.get("tools", [])], ensure_ascii=False))
+    tokens = tokens_of(letters)
+    return Usage(
+        input=max(0, tokens - cached),
+        cache_read=min(cached, tokens),
+        guessed=frozenset({"input_token", "cache_read_token"}),
+    )
 
 
 @dataclass(slots=True)
@@ -223,7 +229,7 @@ class Reading:
             return self._usage
         known = self._usage
         output = max(known.output, tokens_of(self._letters))
-        return Usage(known.input, known.cache_write, known.cache_read, output, estimated=True)
+        return Usage(known.input, known.cache_write, known.cache_read, output, guessed=frozenset({"output_token"}))
 
     def _receive(self, message: Mapping[str, Any]) -> Iterable[Event]:
         kind = message["type"]

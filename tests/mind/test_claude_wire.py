@@ -13,7 +13,7 @@ from app.call.agent import Agent
 from app.call.events import Event, Metered, Thought, ThoughtBegan, ThoughtEnded, ToolAnswer, ToolCall, ToolsWanted
 from app.errors import VendorError
 from app.mind.briefing import Briefing, briefing
-from app.mind.claude_wire import UNREADABLE, Reading, Usage, conversation, fault, request, warming
+from app.mind.claude_wire import UNREADABLE, Reading, conversation, fault, request, unanswered, warming
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 AGENT = Agent("desk", "Hello.", "You answer for a bakery.")
@@ -229,12 +229,23 @@ def test_the_bill_of_a_whole_answer_is_the_vendors_own() -> None:
 def test_the_bill_of_a_cut_answer_is_estimated_by_its_letters() -> None:
     reading, _ = read(recorded("words")[:5])
     usage = reading.usage()
-    assert (usage.input, usage.cache_read, usage.estimated) == (24, 1200, True)
+    assert (usage.input, usage.cache_read) == (24, 1200)
+    guessed = {cost.unit: cost.estimated for cost in usage.metered("m", 7)}
+    assert guessed == {
+        "input_token": False,
+        "cache_write_5m_token": False,
+        "cache_read_token": False,
+        "output_token": True,
+    }
     assert usage.output == round(len("We open at nine,") / 3.5)
 
 
 def test_an_answer_that_never_began_costs_what_it_was_estimated_at() -> None:
-    assert Reading(7).usage(Usage(input=50, estimated=True)).input == 50
+    asked = request("claude-haiku-5-5", briefing(AGENT), "", (Said("caller", "Hi."),))
+    usage = Reading(7).usage(unanswered(asked, cached=100))
+    assert usage.cache_read == 100
+    assert usage.input > 100
+    assert all(cost.estimated for cost in usage.metered("m", 7))
     assert Reading(7).usage().metered("m", 7) == []
 
 
