@@ -13,7 +13,7 @@ import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import uvicorn
 from ops.lab.anthropic import Anthropic
 from ops.lab.brain import Rule
 from ops.lab.deepgram import Deepgram
-from ops.lab.door import Abort, Receive, Request, Scope, Send, Socket, Talk, clock
+from ops.lab.door import Abort, Gone, Receive, Request, Scope, Send, Socket, Talk, clock
 from ops.lab.elevenlabs import ElevenLabs
 from ops.lab.profile import PROFILES, Fault, Faults, Profile
 from ops.lab.twilio_rest import Calls, TwilioRest
@@ -48,7 +48,9 @@ class Vendors:
         if scope["type"] == "websocket":
             await self._socket(Socket(scope, receive, send, self._abort))
         elif scope["type"] == "http":
-            await self._request(Request(scope, receive, send, self._abort))
+            # Nobody waits for the answer any more, and nobody needs to know.
+            with suppress(Gone):
+                await self._request(Request(scope, receive, send, self._abort))
 
     async def _socket(self, visitor: Socket) -> None:
         if visitor.path in _LISTENS:
