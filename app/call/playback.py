@@ -2,7 +2,11 @@
 
 Facts are kept (sent, marked, cleared); what was heard is derived from them. Twilio plays in order and echoes a mark
 when the sound before it has been played, but it echoes every pending mark at a clear too: such an echo proves nothing.
-Between two marks the clock tells where we are, and every true mark sets that clock right.
+
+Where the caller is between two marks, the clock tells: what was sent while nothing was left to play began when it
+arrived. Sound and a `clear` take the same way to the caller, so at the moment when a clear takes effect the caller has
+heard as much as the clock of the sender says. A mark that comes back later than marks usually do tells of a delay on
+the way, and sets that clock back.
 """
 
 from collections import deque
@@ -15,6 +19,8 @@ from app.call.events import Word
 # Four marks a second, which is one for each piece of sound as ElevenLabs sends it: a lost mark makes us forget at most
 # a word, and the carrier is not flooded.
 MARK_SECONDS = 0.25
+# Marks come back after the way there and back, some 50 to 150 ms. What is beyond this is taken for a delay in playing.
+_LONGEST_WAY = 0.25
 # Rounding of clips to three samples (0.4 ms) must not make the last word of an utterance unheard.
 _SLACK = 0.002
 
@@ -63,6 +69,7 @@ class Playback:
         self._heard: dict[int, float] = {}
         self._pending: deque[_Piece] = deque()
         self._runs_dry = 0.0
+        self._way = _LONGEST_WAY  # there and back, as far as marks have shown
         self._mark = 0
         self.holding = False
 
@@ -163,7 +170,7 @@ class Playback:
             self._heard[piece.track.question] = piece.ends
             if piece.mark == mark:
                 break
-        self._runs_dry = now + sum(piece.seconds for piece in self._pending)
+        self._set_clock(now - (self._runs_dry - sum(piece.seconds for piece in self._pending)))
         return self._done()
 
     def all_played(self, now: float) -> list[int]:
@@ -205,6 +212,11 @@ class Playback:
         return self._done()
 
     # --- within ------------------------------------------------------------------------------------------------------
+
+    def _set_clock(self, lateness: float) -> None:
+        """A mark has come so much later than its sound ends by the clock."""
+        self._way = max(0.0, min(self._way, lateness))
+        self._runs_dry += lateness - self._way
 
     def _find(self, question: int) -> Track | None:
         return next((track for track in self._tracks if track.question == question), None)

@@ -6,6 +6,7 @@ Every task of the call lives in its one task group; when the core says that the 
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -85,10 +86,6 @@ class Conversation:
     def outcome(self) -> Outcome | None:
         return self._call.outcome
 
-    @property
-    def attached(self) -> bool:
-        return self._opened is not None
-
     def watch(self, watcher: Watch) -> None:
         """Be told of everything that happens and is done from now on."""
         self._watchers.append(watcher)
@@ -160,7 +157,8 @@ class Conversation:
         if not self._inbox.empty():
             return self._inbox.get_nowait()
         try:
-            async with asyncio.timeout_at(self._call.deadline()):
+            # Not before: a moment is cut to four decimals, and a deadline that has not quite come would come for ever.
+            async with asyncio.timeout_at(math.ceil(self._call.deadline() * 1e4) / 1e4):
                 return await self._inbox.get()
         except TimeoutError:
             return None

@@ -74,6 +74,7 @@ class _Seat:
     conversation: Conversation
     token: str
     ended: asyncio.Event
+    taken: bool = False  # a stream has shown its token
 
 
 class Exchange:
@@ -105,6 +106,15 @@ class Exchange:
     def conversations(self) -> list[Conversation]:
         return [seat.conversation for seat in self._seats.values()]
 
+    @property
+    def closed_because(self) -> str | None:
+        """Why no new call is let in now; None: the next one is welcome."""
+        if self.draining or not self.ready.is_set():
+            return "this process is being stopped"
+        if len(self._seats) >= self._most_calls:
+            return f"{self._most_calls} calls are going on, which is all that MAX_CALLS allows"
+        return None
+
     async def run(self) -> None:
         """Owns every task of every call until `stop`."""
         async with asyncio.TaskGroup() as tasks:
@@ -133,10 +143,8 @@ class Exchange:
         """The carrier asks what to do with a call. Asked twice, the answer is the same."""
         if (seat := self._seats.get(facts.sid)) is not None:
             return Admitted(seat.token)
-        if self.draining or not self.ready.is_set():
-            return Refused("this process is being stopped", BUSY)
-        if len(self._seats) >= self._most_calls:
-            return Refused(f"{self._most_calls} calls are going on, which is all that MAX_CALLS allows", BUSY)
+        if (reason := self.closed_because) is not None:
+            return Refused(reason, BUSY)
         found = await self._directory.answering(facts.number)
         if found is None:
             return Refused(f"no agent answers {facts.number}", NOT_IN_SERVICE)
@@ -148,7 +156,10 @@ class Exchange:
         value = await self._or_none(self._live.take_token(token))
         seat = next((seat for seat in self._seats.values() if seat.token == token), None)
         if seat is not None:
-            return None if seat.conversation.attached else seat.conversation
+            if seat.taken:
+                return None
+            seat.taken = True
+            return seat.conversation
         if value is None:
             return None
         told = json.loads(value)  # another process answered the webhook
@@ -157,7 +168,9 @@ class Exchange:
         if agent is None or facts.sid in self._seats:
             return None
         await self._seat(facts, agent, told["version"], messages_from(told["memory"]), told["resumes"])
-        return self._seats[facts.sid].conversation
+        seat = self._seats[facts.sid]
+        seat.taken = True
+        return seat.conversation
 
     async def follow(self, sid: str) -> HangUp | Transfer | Admitted:
         """A stream has ended, and the carrier asks what is next: the core's wish, or the call's second life."""
