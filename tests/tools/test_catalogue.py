@@ -8,7 +8,8 @@ import pytest
 from app.call.agent import Agent, HttpTool
 from app.call.events import ToolCall
 from app.errors import SettingsError
-from app.tools.catalogue import BY_THE_CALL, NOTES, fault_of, has_effect, offered, own_tool
+from app.mind import claude_wire
+from app.tools.catalogue import BY_THE_CALL, NOTES, UNREADABLE, fault_of, has_effect, offered, own_tool
 
 SLOTS = HttpTool(
     "find_slot",
@@ -86,3 +87,7 @@ def test_a_call_that_does_not_fit_is_told_why(call: ToolCall, fault: str) -> Non
 def test_a_tool_that_cannot_be_offered_is_the_operators_fault(tool: HttpTool, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         offered(replace(AGENT, tools=(tool,)))
+
+
+def test_the_mind_and_the_desk_have_one_name_for_arguments_that_cannot_be_read() -> None:
+    assert claude_wire.UNREADABLE == UNREADABLE
