@@ -8,7 +8,7 @@ from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlsplit
 
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+from twilio.request_validator import RequestValidator
 
 from app.errors import CallerError
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from twilio.twiml.voice_response import Dial, VoiceResponse  # type: ignore[import-untyped]
+from twilio.twiml.voice_response import Dial, VoiceResponse
 
 RING_SECONDS = 25  # five rings; after that people have stopped expecting an answer, and voicemail takes over
 
