@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import httpx
 from deepgram import AsyncDeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
 
@@ -43,11 +44,16 @@ REFUSED_DELAY = 10.0  # a wrong key does not mend itself, but somebody may mend 
 STEADY = 5.0  # a socket that lived so long was no part of a series of failures
 
 
-def deepgram_client(key: str, url: str = "https://api.deepgram.com") -> AsyncDeepgramClient:
-    """The SDK's client with our transport under it; one for the process. `url` may be http, https, ws or wss."""
-    sockets, requests = over_websocket(url), over_http(url)
-    where = DeepgramClientEnvironment(base=requests, production=sockets, agent=sockets, agent_rest=requests)
-    return AsyncDeepgramClient(api_key=key, environment=where, transport_factory=Transport)
+def deepgram_client(
+    key: str, url: str = "https://api.deepgram.com", requests: httpx.AsyncClient | None = None
+) -> AsyncDeepgramClient:
+    """The SDK's client with our transport under its sockets; one for the process.
+
+    `url` may be http, https, ws or wss. `requests` are connections for its HTTP half, to be closed by their owner.
+    """
+    sockets, plain = over_websocket(url), over_http(url)
+    where = DeepgramClientEnvironment(base=plain, production=sockets, agent=sockets, agent_rest=plain)
+    return AsyncDeepgramClient(api_key=key, environment=where, httpx_client=requests, transport_factory=Transport)
 
 
 @dataclass(slots=True)

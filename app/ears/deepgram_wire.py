@@ -75,6 +75,7 @@ class SegmentHearing:
 
     def __init__(self) -> None:
         self.settled_until = 0.0
+        self._heard_until = 0.0  # the end of the last settled word: a segment's end may lie within the next one
         self._base = 0.0
         self._settled: list[str] = []
         self._confidences: list[float] = []
@@ -122,6 +123,7 @@ class SegmentHearing:
         self._interim = []
         last = message.get("last_word_end")
         if self._settled and isinstance(last, int | float):
+            self._heard_until = max(self._heard_until, self._base + last)
             self.settled_until = max(self.settled_until, self._base + last)
         return self._end()
 
@@ -130,7 +132,7 @@ class SegmentHearing:
         words = _words(alternative, self._base, start, duration)
         if not any(word.confidence for word in words):
             return []
-        return [word for word in words if word.middle > self.settled_until]
+        return [word for word in words if word.middle > self._heard_until]
 
     def _settle_silence(self, message: Message, final: bool) -> None:
         if final:
@@ -142,6 +144,7 @@ class SegmentHearing:
         self._settled += [word.text for word in words]
         self._confidences += [word.confidence for word in words]
         if words:
+            self._heard_until = max(self._heard_until, words[-1].end)
             self.settled_until = max(self.settled_until, words[-1].end)
 
     def _tell(self, *, settled: bool) -> list[Event]:

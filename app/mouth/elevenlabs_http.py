@@ -21,10 +21,17 @@ _HOPELESS = (400, 401, 402, 403, 404, 422)
 _BOUNDARY = 0.001  # times are rounded to milliseconds
 
 
-def elevenlabs_client(key: str, url: str = "https://api.elevenlabs.io") -> AsyncElevenLabs:
+def open_requests() -> httpx.AsyncClient:
+    """The connections that all requests of the process share; whoever opens them closes them."""
+    return httpx.AsyncClient(limits=_KEEP_CONNECTIONS)
+
+
+def elevenlabs_client(
+    key: str, url: str = "https://api.elevenlabs.io", requests: httpx.AsyncClient | None = None
+) -> AsyncElevenLabs:
     """The SDK's client, one for the process. `url` may be http, https, ws or wss."""
-    requests = httpx.AsyncClient(limits=_KEEP_CONNECTIONS)
-    return AsyncElevenLabs(api_key=key, base_url=over_http(url), timeout=_TIMEOUT, httpx_client=requests)
+    pool = requests if requests is not None else open_requests()
+    return AsyncElevenLabs(api_key=key, base_url=over_http(url), timeout=_TIMEOUT, httpx_client=pool)
 
 
 class ElevenLabsRequests:
