@@ -36,8 +36,11 @@ class HttpVendor:
     asked: list[Asked] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    clients: int = 0
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.clients += 1
         try:
             while (request := await self._read(reader)) is not None:
                 self.asked.append(request)
@@ -47,6 +50,8 @@ class HttpVendor:
             pass  # the client has seen enough
         finally:
             writer.close()
+            self.clients -= 1
+            self.left.set()
 
     async def _read(self, reader: asyncio.StreamReader) -> Asked | None:
         try:
@@ -87,15 +92,16 @@ class HttpVendor:
 @asynccontextmanager
 async def on_loopback(vendor: HttpVendor) -> AsyncIterator[HttpVendor]:
     """The vendor at work. It is left when its clients have hung up."""
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as visits:
-
-        def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            visits.create_task(vendor.serve(reader, writer))
-
-        server = await asyncio.start_server(visited, "127.0.0.1", 0)
-        vendor.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield vendor
-        server.close()
+    server = await asyncio.start_server(vendor.serve, "127.0.0.1", 0)
+    vendor.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with asyncio.timeout(PATIENCE):
+        try:
+            yield vendor
+        finally:
+            server.close()
+            while vendor.clients:
+                vendor.left.clear()
+                await vendor.left.wait()
 
 
 def elevenlabs_parts(text: str, *, restart: bool = False) -> list[bytes]:
