@@ -4,14 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib.resources import files
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import SettingsError
-from app.money.rate_file import read_rates
+from app.money.rate_file import COLUMNS, read_rates
 from app.money.rates import Rate, RateBook
 from app.store.tables import CallRow, RateRow, UsageRow
+from app.store.upsert import insert_into
 
 STALE_DAYS = 90  # four of the seed's prices changed within five months
 SEED = "seed_rates.csv"
@@ -33,7 +35,8 @@ def seed_rates() -> tuple[Rate, ...]:
 async def import_rates(session: AsyncSession, rates: Iterable[Rate]) -> Imported:
     """Add what is new. A rate that stands there with another price is refused: old calls were charged by it."""
     standing = {rate.key: rate for rate in await list_rates(session)}
-    added = unchanged = 0
+    new: list[dict[str, Any]] = []
+    unchanged = 0
     for rate in rates:
         old = standing.get(rate.key)
         if old is not None and (old.price, old.per) != (rate.price, rate.per):
@@ -44,11 +47,11 @@ async def import_rates(session: AsyncSession, rates: Iterable[Rate]) -> Imported
         if old is not None:
             unchanged += 1
             continue
-        session.add(_row(rate))
+        new.append(_columns(rate))
         standing[rate.key] = rate
-        added += 1
-    await session.flush()
-    return Imported(added, unchanged)
+    if new:  # another process may be adding the same: both start with the same seed
+        await session.execute(insert_into(session, RateRow).on_conflict_do_nothing(), new)
+    return Imported(len(new), unchanged)
 
 
 async def list_rates(session: AsyncSession) -> list[Rate]:
@@ -85,30 +88,9 @@ async def check_rates(session: AsyncSession, today: date) -> list[str]:
     ]
 
 
-def _row(rate: Rate) -> RateRow:
-    return RateRow(
-        vendor=rate.vendor,
-        product=rate.product,
-        unit=rate.unit,
-        price=rate.price,
-        per=rate.per,
-        tier_from=rate.tier_from,
-        effective_from=rate.effective_from,
-        source=rate.source,
-        checked_on=rate.checked_on,
-    )
+def _columns(rate: Rate) -> dict[str, Any]:
+    return {name: getattr(rate, name) for name in COLUMNS}
 
 
 def _rate(row: RateRow) -> Rate:
-    return Rate(
-        vendor=row.vendor,
-        product=row.product,
-        unit=row.unit,
-        price=row.price,
-        per=row.per,
-        effective_from=row.effective_from,
-        source=row.source,
-        checked_on=row.checked_on,
-        tier_from=row.tier_from,
-        id=row.id,
-    )
+    return Rate(**{name: getattr(row, name) for name in COLUMNS}, id=row.id)
