@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -35,9 +35,17 @@ def _refuse(why: str) -> NoReturn:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    import uvloop
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        return runner.run(work)
 
-    return asyncio.run(work, loop_factory=uvloop.new_event_loop) if sys.version_info >= (3, 12) else uvloop.run(work)
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """The quick loop, where there is one."""
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,7 +66,7 @@ def serve() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def apply(file: Path) -> None:
     """Make agents and numbers what FILE says. A second time changes nothing."""
-    for line in _run(house.apply(Settings.read(os.environ), file)):
+    for line in _run(house.apply(Settings.read(os.environ), file.read_text(encoding="utf-8"), str(file))):
         click.echo(line)
 
 
@@ -81,3 +89,48 @@ def replay(trace: Path, quiet: bool) -> None:
 def doctor() -> None:
     """Check keys, addresses, database and clocks; exit code 1 if something is amiss."""
     sys.exit(_run(house.doctor(Settings.read(os.environ), click.echo)))
+
+
+def _placing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `call` and `load` share."""
+    for option in reversed(
+        (
+            click.argument("url", default=""),
+            click.option(
+                "--story", type=click.Path(exists=True, dir_okay=False), help="A YAML file: what the caller does."
+            ),
+            click.option("--account-sid", help="In whose name requests are signed; else TWILIO_ACCOUNT_SID."),
+            click.option("--auth-token", help="What they are signed with; else TWILIO_AUTH_TOKEN."),
+            click.option("--from", "from_", help="The caller's number."),
+            click.option("--to", help="The number called."),
+            click.option("--socket", help="Only a media socket, without webhooks: ws://host/path."),
+            click.option("--public", help="The origin the server believes to be at, if that is not URL."),
+            click.option("--status-url", help="Where the end of the call is told."),
+            click.option("--json", is_flag=True, help="Print the report as JSON."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_placing
+def call(**options: Any) -> None:
+    """Place one simulated call on the server at URL, and print it."""
+    from ops.lab.place import call_command
+
+    sys.exit(call_command(**options))
+
+
+@main.command()
+@_placing
+@click.option("--calls", type=int, help="How many calls.")
+@click.option("--ramp", type=float, help="Seconds over which they begin.")
+@click.option("--turns", type=int, help="How often each asks its questions.")
+@click.option("--seconds", type=float, help="Ask them again until so many have passed.")
+@click.option("--output", type=click.Path(dir_okay=False), help="A file for the figures, as JSON.")
+def load(**options: Any) -> None:
+    """Place many simulated calls on the server at URL, and print one table."""
+    from ops.lab.load import load_command
+
+    sys.exit(load_command(**options))

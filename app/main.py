@@ -4,25 +4,28 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.call.account import Account
 from app.call.agent import Agent
 from app.ears.deepgram import DeepgramEars, deepgram_client
-from app.errors import SettingsError
+from app.errors import SettingsError, VendorError
 from app.line.signature import Signatures
 from app.mind.briefing import facts_line
 from app.mind.claude import ClaudeMind
 from app.mind.claude import open_client as open_claude
-from app.settings import Settings
+from app.mouth.voices import Voices
 from app.report import call_sheet
+from app.settings import Settings
 from app.store import roster
 from app.store.database import Database
 from app.store.directory import Directory
@@ -54,12 +57,14 @@ class House:
 
     doors: Any
     exchange: Exchange
+    chores: Callable[[], Coroutine[Any, Any, None]]
 
 
 async def serve(settings: Settings) -> None:
     """Answer the telephone until SIGTERM or SIGINT; then let the calls end, and go."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "httpx2", "httpcore", "websockets", "aiosqlite", "sqlalchemy", "alembic"):
+    # Of libraries only what is wrong: what uvicorn says of each connection would put stream tokens into the log.
+    for chatty in ("uvicorn", "httpx", "httpx2", "httpcore", "websockets", "aiosqlite", "sqlalchemy", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
     for key in settings.missing_keys():
         log.warning("%s is not set: whatever is behind that vendor's address must do without it", key)
@@ -67,6 +72,7 @@ async def serve(settings: Settings) -> None:
     async with _house(settings) as house, asyncio.TaskGroup() as tasks:
         server = _Server(_uvicorn(house.doors, settings))
         exchange = tasks.create_task(house.exchange.run())
+        chores = tasks.create_task(house.chores())
         serving = tasks.create_task(server.serve())
         with _signals() as told_to_stop:
             waiting = tasks.create_task(told_to_stop.wait())
@@ -74,6 +80,7 @@ async def serve(settings: Settings) -> None:
             log.info("told to stop: %s calls may end in their own time", len(house.exchange.conversations))
             await house.exchange.drain(settings.drain_seconds)
             waiting.cancel()
+        chores.cancel()
         server.should_exit = True
         await serving
         house.exchange.stop()
@@ -137,12 +144,11 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         live = _live(settings)
         stack.push_async_callback(live.close)
         directory = Directory(database)
-        hire = await _senses(settings, stack, directory)
-        exchange = Exchange(
-            directory, hire, live, _traces(settings.data_dir / "traces"), most_calls=settings.max_calls
-        )
+        hire, voices = await _senses(settings, stack)
+        exchange = Exchange(directory, hire, live, _traces(settings.data_dir / "traces"), most_calls=settings.max_calls)
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
-        yield House(build(exchange, signatures, settings.public_url), exchange)
+        doors = build(exchange, signatures, settings.public_url)
+        yield House(doors, exchange, lambda: _render_ahead(voices, directory))
 
 
 def _live(settings: Settings) -> Live:
@@ -164,16 +170,16 @@ def _traces(folder: Path) -> Callable[[str], trace.Trace]:
     return open_trace
 
 
-async def _senses(settings: Settings, stack: AsyncExitStack, directory: Directory) -> Hire:
+async def _senses(settings: Settings, stack: AsyncExitStack) -> tuple[Hire, Voices]:
     """What every call of this process shares, and how the senses of one call are hired from it."""
     claude = open_claude(settings.anthropic_api_key or "none", settings.anthropic_base_url)
     stack.push_async_callback(claude.close)
     deepgram = deepgram_client(settings.deepgram_api_key or "none", settings.deepgram_url)
+    voices = Voices.open(settings.elevenlabs_api_key or "none", settings.elevenlabs_base_url, aura=deepgram)
+    stack.push_async_callback(voices.close)
     http = open_http()
     stack.push_async_callback(http.aclose)
     tools = HttpTools(http, settings.tool_secrets, allow_private=settings.allow_private_tools)
-    voices = Voices.open(settings.elevenlabs_api_key or "none", settings.elevenlabs_base_url)
-    stack.push_async_callback(voices.close)
 
     def hire(agent: Agent, facts: CallFacts, report: Report, later: Later) -> Senses:
         told = facts_line(now=datetime.now(), direction=facts.direction, party=facts.party, number=facts.number)
@@ -184,7 +190,19 @@ async def _senses(settings: Settings, stack: AsyncExitStack, directory: Director
             Desk(agent, report, http=tools, notes={}),
         )
 
-    return hire
+    return hire, voices
+
+
+async def _render_ahead(voices: Voices, directory: Directory) -> None:
+    """Have ready what agents say without thinking, also those that are applied while we serve."""
+    while True:
+        try:
+            for agent in await directory.agents():
+                for text, why in (await voices.render(agent)).items():
+                    log.warning("agent %s: %r could not be rendered ahead: %s", agent.name, text, why)
+        except SQLAlchemyError as error:
+            log.warning("the database did not say which agents there are (%r)", error)
+        await asyncio.sleep(_RENDER_AGAIN_SECONDS)
 
 
 async def _tables_ready(settings: Settings) -> None:
@@ -209,8 +227,9 @@ async def migrate(settings: Settings, revision: str) -> str:
     return f"The tables were at revision {done.before} and are at {done.after} now."
 
 
-async def apply(settings: Settings, file: Path) -> list[str]:
-    wanted = read_roster(file.read_text(encoding="utf-8"), str(file))
+async def apply(settings: Settings, text: str, file: str) -> list[str]:
+    """Make the database say what the text of this file says; a line for each entry tells what became of it."""
+    wanted = read_roster(text, file)
     await _tables_ready(settings)
     database = Database.open(settings.database_url)
     try:
@@ -249,3 +268,77 @@ def replay(file: Path, say: Callable[[str], None], *, quiet: bool = False) -> in
         else "The core would do exactly the same today."
     )
     return 1 if differences else 0
+
+
+async def doctor(settings: Settings, say: Callable[[str], None]) -> int:
+    """Look at everything that a call needs, and say what is amiss and how to mend it: 0 if nothing is."""
+    faults = 0
+
+    def found(fault: str, well: str) -> None:
+        nonlocal faults
+        faults += bool(fault)
+        say(f"amiss  {fault}" if fault else f"well   {well}")
+
+    try:
+        settings.require_serving()
+        found("", f"Twilio reaches us at {settings.public_url}, and its requests can be verified")
+    except SettingsError as error:
+        for sentence in str(error).splitlines():
+            found(sentence, "")
+    for key in settings.missing_keys():
+        found(f"{key} is not set: copy it from the vendor's console into the environment", "")
+    await _look_at_vendors(settings, found)
+    await _look_at_database(settings, found)
+    await _look_at_redis(settings, found)
+    return 1 if faults else 0
+
+
+async def _look_at_vendors(settings: Settings, found: Callable[[str, str], None]) -> None:
+    for name, url in (
+        ("Deepgram", settings.deepgram_http_url),
+        ("Anthropic", settings.anthropic_base_url),
+        ("ElevenLabs", settings.elevenlabs_http_url),
+    ):
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        fault = ""
+        try:
+            async with asyncio.timeout(5):
+                _, writer = await asyncio.open_connection(parts.hostname, port)
+                writer.close()
+        except (OSError, TimeoutError) as error:
+            fault = (
+                f"{name} cannot be reached at {url} ({error or 'no answer in 5 s'}): check the address and the network"
+            )
+        found(fault, f"{name} can be reached at {url}")
+
+
+async def _look_at_database(settings: Settings, found: Callable[[str, str], None]) -> None:
+    try:
+        revision, newest = await revision_of(settings.database_url), revisions()[-1]
+    except (SQLAlchemyError, OSError) as error:
+        found(f"the database cannot be opened ({error}): check DATABASE_URL", "")
+        return
+    fault = (
+        ""
+        if revision in ("base", newest)
+        else f"the tables are at revision {revision}, not {newest}: run patchcord migrate"
+    )
+    found(
+        fault,
+        f"the database is there; its tables are {'made at the first start' if revision == 'base' else 'up to date'}",
+    )
+
+
+async def _look_at_redis(settings: Settings, found: Callable[[str, str], None]) -> None:
+    if not settings.redis_url:
+        found("", "no REDIS_URL: one process keeps its calls by itself, and no other can go on with them")
+        return
+    redis = RedisLive(settings.redis_url)
+    try:
+        await redis.ping()
+        found("", "Redis answers")
+    except VendorError as error:
+        found(f"{error}: check REDIS_URL", "")
+    finally:
+        await redis.close()
