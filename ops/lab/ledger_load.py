@@ -1,8 +1,8 @@
 """Fill a PostgreSQL with a large ledger, to see whether reports over it answer at once.
 
 `python -m ops.lab.ledger_load URL`: a million calls with ten million rows of usage and eight million turns, unless told
-otherwise; that takes some minutes and some gigabytes. The rows are written by COPY, and the database sums the kept figures from
-them. It must have its tables (`patchcord migrate`) and no calls.
+otherwise; that takes some minutes and some gigabytes. The rows are written by COPY, and the database sums the kept
+figures from them. It must have its tables (`patchcord migrate`) and no calls.
 """
 
 import argparse
