@@ -19,7 +19,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: env ## Start a server and hold one whole call on it; needs no key (ARGS=...)
-	@$(BIN)/python -m ops.lab demo $(ARGS)
+	@$(BIN)/python -m ops.demo $(ARGS)
 
 test: env ## Run the tests (ARGS=...)
 	@$(BIN)/python -m pytest -q $(ARGS)
