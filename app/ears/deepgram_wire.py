@@ -6,8 +6,7 @@ Audio times are seconds of the call's sound. Every socket counts from 0 again, s
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.call.agent import Agent
 from app.call.events import EndLikely, Event, SpeechEnded, SpeechResumed, Troubled, WordsHeard
@@ -56,8 +55,7 @@ def model(agent: Agent) -> str:
     return "flux-general-en" if agent.language.split("-")[0] == "en" else "flux-general-multi"
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
+class _Heard(NamedTuple):  # three times as quick to make as a frozen dataclass, and made for every word again and again
     """One word as the ears have it, in seconds of the call's sound."""
 
     text: str
@@ -242,11 +240,12 @@ def _words(transcribed: Message, base: float, start: float, duration: float) -> 
     if len(listed) != len(spoken):  # formatting has joined words, "four p m" into "4 PM", or none are listed
         listed = _stretched(listed, len(spoken)) if listed else [{}] * len(spoken)
     each = duration / max(1, len(spoken))
+    overall = _number(transcribed.get("confidence"), 1.0)
     words = []
     for n, (text, word) in enumerate(zip(spoken, listed, strict=True)):
         begin = base + _number(word.get("start"), start + n * each)
         end = base + _number(word.get("end"), start + (n + 1) * each)
-        confidence = _number(word.get("confidence"), _number(transcribed.get("confidence"), 1.0))
+        confidence = _number(word.get("confidence"), overall)
         words.append(_Heard(text, end, (begin + end) / 2, confidence))
     return words
 
@@ -272,11 +271,11 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _number(value: object, otherwise: float = 0.0) -> float:
-    return float(value) if isinstance(value, int | float) else otherwise
+    return float(value) if isinstance(value, (int, float)) else otherwise
 
 
 def _map(value: object) -> Message:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> Sequence[Any]:

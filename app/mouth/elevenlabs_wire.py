@@ -72,7 +72,6 @@ class _Utterance:
     sounded: bool = False  # on this socket
     sent_at: float = 0.0
     heard_at: float = 0.0
-    unmetered: int = 0  # characters sent that no meter has counted
     carried: tuple[Word, ...] = ()  # words that came without sound
 
     def hear(self, message: Message, now: float) -> list[Event]:
@@ -221,8 +220,7 @@ class Contexts:
             self._send(context_id=utterance.context, text=text)
             utterance.unsent.clear()
             utterance.sent_at = utterance.heard_at = now
-            count, utterance.unmetered = len(text) + utterance.unmetered, 0
-            events.append(Metered("elevenlabs", self._model, "character", str(count), utterance.question))
+            events.append(Metered("elevenlabs", self._model, "character", str(len(text)), utterance.question))
         if utterance.last and not utterance.flushed:
             self._send(context_id=utterance.context, flush=True)
             utterance.flushed = True
@@ -237,7 +235,6 @@ class Contexts:
         self._open[utterance.context] = utterance
         settings = {"voice_settings": self._settings} if self._settings else {}
         self._send(context_id=utterance.context, text=" ", **settings)
-        utterance.unmetered += 1
 
     def _tend(self, utterance: _Utterance, now: float) -> list[Event]:
         quiet = now - utterance.heard_at

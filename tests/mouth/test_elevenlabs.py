@@ -48,7 +48,7 @@ async def test_an_utterance_is_spoken_and_over() -> None:
         assert await call.events.first(VoiceEnded) == VoiceEnded(7)
         assert call.words(7) == "We open at nine, always."
         assert (await vendor.was_told(text=" "))["voice_settings"] == {"stability": 0.4}
-        assert sum(int(meter.quantity) for meter in call.events.of(Metered)) == len(" We open at nine, always. ")
+        assert sum(int(meter.quantity) for meter in call.events.of(Metered)) == len("We open at nine, always. ")
 
 
 async def test_what_comes_late_for_a_stopped_utterance_is_dropped() -> None:

@@ -65,7 +65,7 @@ async def test_whoever_has_heard_enough_ends_the_request(way: Open, parts: Parts
     async with way(vendor) as voice:
         async with aclosing(voice.speak(TEXT)) as sounds:
             await anext(sounds)
-        await vendor.asked[0].hung_up.wait()
+        assert await vendor.asked[0].hung_up.wait()
 
 
 @EACH
@@ -105,4 +105,4 @@ async def test_a_cancelled_listener_ends_the_request(way: Open, parts: Parts) ->
             listening = tasks.create_task(spoken(voice))
             await vendor.arrived.wait()
             listening.cancel()
-        await vendor.asked[0].hung_up.wait()
+        assert await vendor.asked[0].hung_up.wait()
