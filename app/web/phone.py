@@ -16,6 +16,8 @@ from app.web.media import MEDIA_PATH
 
 log = logging.getLogger(__name__)
 
+_OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -25,35 +27,33 @@ class Addresses:
     sockets: str
 
 
-_OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+class PhoneDoors:
+    """The three webhooks. What they answer is TwiML; what is wrong with a request is a sentence."""
 
+    def __init__(self, exchange: Exchange, signatures: Signatures, addresses: Addresses) -> None:
+        self._exchange = exchange
+        self._signatures = signatures
+        self._addresses = addresses
 
-def phone(exchange: Exchange, signatures: Signatures, addresses: Addresses) -> Blueprint:
-    doors = Blueprint("phone", __name__, url_prefix="/twilio")
+    def blueprint(self) -> Blueprint:
+        doors = Blueprint("phone", __name__, url_prefix="/twilio")
+        doors.before_request(self.only_twilio)
+        doors.add_url_rule("/voice", view_func=self.voice, methods=["POST"])
+        doors.add_url_rule("/next", view_func=self.following, methods=["POST"])
+        doors.add_url_rule("/status", view_func=self.status, methods=["POST"])
+        return doors
 
-    @doors.before_request
-    async def only_twilio() -> Response | None:
+    async def only_twilio(self) -> Response | None:
         form = await request.form
         path = request.full_path if request.query_string else request.path
         try:
-            signatures.check_webhook(path, form, request.headers.get("X-Twilio-Signature"))
+            self._signatures.check_webhook(path, form, request.headers.get("X-Twilio-Signature"))
         except CallerError as error:
             log.warning("a webhook at %s was refused: %s", request.path, error)
             return Response(f"Refused: {error}.\n", 403, content_type="text/plain")
         return None
 
-    def stream(admitted: Admitted, document: Callable[..., str] = twiml.connect) -> Response:
-        text = document(
-            addresses.sockets + MEDIA_PATH,
-            admitted.token,
-            action=f"{addresses.public}/twilio/next",
-            status=f"{addresses.public}/twilio/status",
-            apology=TROUBLE,
-        )
-        return _xml(text)
-
-    @doors.post("/voice")
-    async def voice() -> Response:
+    async def voice(self) -> Response:
         """A call rings."""
         form = await request.form
         sid, called, caller = (form.get(name, "") for name in ("CallSid", "To", "From"))
@@ -61,38 +61,45 @@ def phone(exchange: Exchange, signatures: Signatures, addresses: Addresses) -> B
             return Response("A voice webhook needs the fields CallSid and To.\n", 400, content_type="text/plain")
         inbound = form.get("Direction", "inbound") == "inbound"
         ours, theirs = (called, caller) if inbound else (caller, called)
-        answer = await exchange.ring(CallFacts(sid, "inbound" if inbound else "outbound", ours, theirs))
+        answer = await self._exchange.ring(CallFacts(sid, "inbound" if inbound else "outbound", ours, theirs))
         if isinstance(answer, Refused):
             log.warning("call %s was refused: %s", sid, answer.reason)
             return _xml(twiml.apologise(answer.words))
-        return stream(answer)
+        return self._stream(answer, twiml.connect)
 
-    @doors.post("/next")
-    async def following() -> Response:
+    async def following(self) -> Response:
         """A stream has ended: what now?"""
         form = await request.form
         if form.get("DialCallStatus") or form.get("CallStatus", "") in _OVER:
             return _xml(twiml.hang_up())
-        wish = await exchange.follow(form.get("CallSid", ""))
+        wish = await self._exchange.follow(form.get("CallSid", ""))
         match wish:
             case Admitted():
-                return stream(wish, twiml.resume)
+                return self._stream(wish, twiml.resume)
             case Transfer(to=number):
-                return _xml(twiml.dial(number, action=f"{addresses.public}/twilio/next"))
+                return _xml(twiml.dial(number, action=f"{self._addresses.public}/twilio/next"))
             case HangUp(fault="platform" | "vendor"):
                 return _xml(twiml.apologise(TROUBLE))
             case _:
                 return _xml(twiml.hang_up())
 
-    @doors.post("/status")
-    async def status() -> Response:
+    async def status(self) -> Response:
         """A call's or a stream's state has changed. A failed stream is explained here and nowhere else."""
         form = await request.form
         if form.get("StreamError"):
             log.warning("call %s: the stream failed: %s", form.get("CallSid"), form["StreamError"])
         return Response(status=204)
 
-    return doors
+    def _stream(self, admitted: Admitted, document: Callable[..., str]) -> Response:
+        return _xml(
+            document(
+                self._addresses.sockets + MEDIA_PATH,
+                admitted.token,
+                action=f"{self._addresses.public}/twilio/next",
+                status=f"{self._addresses.public}/twilio/status",
+                apology=TROUBLE,
+            )
+        )
 
 
 def _xml(document: str) -> Response:

@@ -10,7 +10,7 @@ from app.line.signature import Signatures
 from app.switchboard.exchange import Exchange
 from app.web.health import health
 from app.web.media import Asgi, MediaDoor
-from app.web.phone import Addresses, phone
+from app.web.phone import Addresses, PhoneDoors
 
 # A webhook's form is some 2 kB; nothing that knocks here has more to say.
 _LARGEST_BODY = 256 * 1024
@@ -22,7 +22,7 @@ def build(exchange: Exchange, signatures: Signatures, public_url: str) -> MediaD
     sockets = parts._replace(scheme="wss" if parts.scheme == "https" else "ws").geturl()
     app = Quart("patchcord", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
-    app.register_blueprint(phone(exchange, signatures, Addresses(public_url, sockets)))
+    app.register_blueprint(PhoneDoors(exchange, signatures, Addresses(public_url, sockets)).blueprint())
     app.register_blueprint(health(exchange))
     behind = cast(Asgi, app)  # Quart types each kind of scope and message by itself
     return MediaDoor(behind, exchange, signatures, on_loopback=_is_loopback(parts.hostname or ""))
