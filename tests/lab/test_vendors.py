@@ -21,6 +21,7 @@ from anthropic.types import RawMessageStreamEvent
 from deepgram import AsyncDeepgramClient
 from deepgram.core.api_error import ApiError
 from deepgram.environment import DeepgramClientEnvironment
+from deepgram.transport import restore_transport
 from elevenlabs.client import AsyncElevenLabs
 from elevenlabs.core.api_error import ApiError as ElevenLabsError
 from websockets.asyncio.client import connect
@@ -47,6 +48,7 @@ def lab(one_lab: Lab) -> Lab:
 
 
 def deepgram(lab: Lab, key: str = "K") -> AsyncDeepgramClient:
+    restore_transport()  # the product puts one of its own under the SDK, for the whole process
     where = DeepgramClientEnvironment(base=lab.url, production=lab.ws_url, agent=lab.ws_url, agent_rest=lab.url)
     return AsyncDeepgramClient(api_key=key, environment=where)
 
