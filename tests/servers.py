@@ -44,11 +44,10 @@ def postgres() -> Iterator[str]:
         options = f"-h 127.0.0.1 -p {port} -F -c synchronous_commit=off -c unix_socket_directories=''"
         control = program.with_name("pg_ctl")
         seconds = str(int(START_SECONDS))
-        run(control, "-D", data, "-w", "-t", seconds, "-l", folder / "log", "-o", options, "start")
-        try:
+        stop = [str(control), "-D", str(data), "-w", "-m", "immediate", "stop"]
+        with _at_the_end(stop, folder, owner):
+            run(control, "-D", data, "-w", "-t", seconds, "-l", folder / "log", "-o", options, "start")
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            run(control, "-D", data, "-w", "-m", "immediate", "stop")
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def redis() -> Iterator[str]:
     if given := os.environ.get("TEST_REDIS_URL"):
         yield given
         return
-    with _folder({}) as folder, redis_at(free_port(), redis_program(), folder) as url:
+    with redis_at(free_port(), redis_program()) as url:
         yield url
 
 
@@ -66,16 +65,16 @@ def redis_program() -> Path:
 
 
 @contextmanager
-def redis_at(port: int, program: Path, folder: Path) -> Iterator[str]:
+def redis_at(port: int, program: Path) -> Iterator[str]:
     """A Redis of one's own on this port, for tests that stop it."""
-    command = [program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
-    try:
-        _until_redis_answers(port, server, folder / "log")
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with _folder({}) as folder:
+        with (folder / "log").open("wb") as log:
+            command = [str(program), *options, "--dir", str(folder)]
+            server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        with _at_the_end(["kill", str(server.pid)], folder, {}):
+            _until_redis_answers(port, server, folder / "log")
+            yield f"redis://127.0.0.1:{port}/0"
         server.wait(START_SECONDS)
 
 
@@ -190,6 +189,25 @@ class _Runner:
         if done.returncode:
             told = (self._folder / "said").read_text().strip()
             raise NoServer(f"{words[0]} failed: {told[-600:]}")
+
+
+@contextmanager
+def _at_the_end(command: list[str], folder: Path, owner: dict[str, Any]) -> Iterator[None]:
+    """Run this and remove the folder when the block ends; also when the tests are killed in the middle of it.
+
+    A shell waits for the end of a pipe that only this process holds open.
+    """
+    shell = ["sh", "-c", 'read _; "$@"; rm -rf "$0"', str(folder), *command]
+    quiet = subprocess.DEVNULL
+    keeper = subprocess.Popen(
+        shell, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, cwd="/", start_new_session=True, **owner
+    )
+    try:
+        yield
+    finally:
+        assert keeper.stdin is not None
+        keeper.stdin.close()
+        keeper.wait(START_SECONDS)
 
 
 def _owner(name: str) -> dict[str, Any]:

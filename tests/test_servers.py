@@ -1,7 +1,10 @@
 """The servers of the tests are found, and where there is none one sentence says what to do."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -19,13 +22,47 @@ def test_a_server_that_is_given_is_used_and_left_running(monkeypatch: pytest.Mon
         assert (database, redis) == ("postgresql://given/database", "redis://given/3")
 
 
-def test_a_server_that_is_started_is_stopped_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_server_that_is_started_is_stopped_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TEST_REDIS_URL", raising=False)
     with servers.redis() as url, Redis.from_url(url) as client:
         assert client.ping()
         port = int(url.rpartition(":")[2].partition("/")[0])
+    assert not answers(port)
+
+
+SERVE = """
+import sys
+from tests import servers
+with servers.{kind}() as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+def test_a_server_does_not_outlive_tests_that_are_killed(kind: str) -> None:
+    command = [sys.executable, "-c", SERVE.format(kind=kind)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TEST_")}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent, env=environment
+    ) as tests:
+        assert tests.stdout is not None
+        port = int(tests.stdout.readline().rpartition(b":")[2].partition(b"/")[0])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            tests.kill()
+            assert said_last(connection) == b""
+
+
+def said_last(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(1)
+    except ConnectionResetError:
+        return b""
+
+
+def answers(port: int) -> bool:
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_the_database_server_is_real(postgres_server: str) -> None:

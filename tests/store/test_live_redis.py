@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -71,15 +70,15 @@ async def test_an_absent_redis_is_refused_at_once() -> None:
     await live.close()
 
 
-async def test_a_redis_that_restarts_is_used_again(redis_server: str, tmp_path: Path) -> None:
+async def test_a_redis_that_restarts_is_used_again(redis_server: str) -> None:
     program, port, clock = servers.redis_program(), servers.free_port(), Clock()
-    with servers.redis_at(port, program, tmp_path) as url:
+    with servers.redis_at(port, program) as url:
         live = RedisLive(url, clock)
         await live.remember("CA1", "[]", 60)
         assert await live.recall("CA1") == "[]"
     await failure_of(live)
     clock.time += LEFT_ALONE_SECONDS
-    with servers.redis_at(port, program, tmp_path):
+    with servers.redis_at(port, program):
         assert await live.recall("CA1") is None
         await live.remember("CA1", "[1]", 60)
         assert await live.recall("CA1") == "[1]"
@@ -87,12 +86,12 @@ async def test_a_redis_that_restarts_is_used_again(redis_server: str, tmp_path: 
         await live.close()
 
 
-async def test_a_restart_between_two_questions_costs_nothing(redis_server: str, tmp_path: Path) -> None:
+async def test_a_restart_between_two_questions_costs_nothing(redis_server: str) -> None:
     program, port = servers.redis_program(), servers.free_port()
-    with servers.redis_at(port, program, tmp_path) as url:
+    with servers.redis_at(port, program) as url:
         live = RedisLive(url, Clock())
         await live.ping()
-    with servers.redis_at(port, program, tmp_path):
+    with servers.redis_at(port, program):
         await live.ping()
         await live.close()
 
