@@ -36,6 +36,7 @@ class Track:
     voiced: float = 0.0  # seconds of sound there are
     sent: float = 0.0  # seconds of it that were sent, counted from its beginning
     closed: bool = False  # all of it has been voiced
+    starts: float | None = None  # when the caller begins to hear it, by the clock
 
     def add(self, clip: Clip, words: tuple[Word, ...]) -> None:
         self.clips.append((self.voiced, clip))
@@ -105,6 +106,11 @@ class Playback:
         """Has any of this utterance been sent?"""
         track = self._find(question)
         return question in self._heard or (track is not None and track.sent > 0)
+
+    def starts(self, question: int) -> float | None:
+        """When the caller begins to hear this utterance; None while none of it has been sent."""
+        track = self._find(question)
+        return track.starts if track is not None else None
 
     def waiting(self, question: int) -> bool:
         return self._find(question) is not None
@@ -235,10 +241,13 @@ class Playback:
         for track in self._tracks:
             for clip in track.unsent():
                 for piece in clip.pieces(MARK_SECONDS):
+                    begins = max(now, self._runs_dry)
+                    if track.starts is None:
+                        track.starts = begins
                     self._mark += 1
                     track.sent += piece.seconds
                     self._pending.append(_Piece(self._mark, track, track.sent, piece.seconds))
-                    self._runs_dry = max(now, self._runs_dry) + piece.seconds
+                    self._runs_dry = begins + piece.seconds
                     plays.append(Play(piece, self._mark))
             if not track.closed:
                 break

@@ -28,7 +28,7 @@ class Utterance:
     ended: bool = False  # all of its text has been given to the mouth
     closed: bool = False  # all of its sound has come
     words: int = 0  # that have been voiced
-    first_sent: float | None = None
+    starts: float | None = None  # when the caller begins to hear it
     sounds: list[Voiced] = field(default_factory=list)  # while it is kept back
 
     @property
@@ -80,8 +80,8 @@ class Speaking:
         question = self.begin()
         self._utterances[question].ended = self._utterances[question].closed = True
         tones = Clip.of(b"".join(key_tone(key) for key in keys))
-        self._play(question, self.playback.add(question, tones, (), self._stage.now))
-        self._play(question, self.playback.close(question, self._stage.now))
+        self._play(self.playback.add(question, tones, (), self._stage.now))
+        self._play(self.playback.close(question, self._stage.now))
 
     def admit(self, question: int) -> None:
         """What was kept back is wanted after all."""
@@ -92,10 +92,10 @@ class Speaking:
         self._admit(utterance)
         self._dialogue.agent_adds(question, utterance.text)
         for sound in utterance.sounds:
-            self._play(question, self.playback.add(question, sound.clip, sound.words, self._stage.now))
+            self._play(self.playback.add(question, sound.clip, sound.words, self._stage.now))
         utterance.sounds.clear()
         if utterance.closed:
-            self._play(question, self.playback.close(question, self._stage.now))
+            self._play(self.playback.close(question, self._stage.now))
         self._expect_sound()
 
     def withdraw(self, question: int) -> None:
@@ -120,7 +120,7 @@ class Speaking:
         if utterance.kept:
             utterance.sounds.append(sound)
         else:
-            self._play(sound.question, self.playback.add(sound.question, sound.clip, sound.words, self._stage.now))
+            self._play(self.playback.add(sound.question, sound.clip, sound.words, self._stage.now))
             self._expect_sound()
         return True
 
@@ -130,7 +130,7 @@ class Speaking:
             return
         utterance.closed = True
         if not utterance.kept:
-            self._play(question, self.playback.close(question, self._stage.now))
+            self._play(self.playback.close(question, self._stage.now))
             self._close_lines(self.playback.finish(self._stage.now))
             self._expect_sound()
 
@@ -181,9 +181,7 @@ class Speaking:
         self._stage.timers.stop(Timer.PLAYED, Timer.FIRST_VOICE)
 
     def resume(self) -> None:
-        plays = self.playback.release(self._stage.now)
-        self._stage.do(*plays)
-        self._expect_marks()
+        self._play(self.playback.release(self._stage.now))
         self._expect_sound()
         self._close_lines(self.playback.finish(self._stage.now))
 
@@ -235,11 +233,11 @@ class Speaking:
         self._stage.do(Speak(question, text, last, utterance.fallback))
         self._expect_sound()
 
-    def _play(self, question: int, plays: list[Play]) -> None:
-        utterance = self._utterances.get(question)
-        if plays and utterance is not None and utterance.first_sent is None:
-            utterance.first_sent = self._stage.now
+    def _play(self, plays: list[Play]) -> None:
+        """Send sound, which may be that of utterances that have been waiting behind this one."""
         self._stage.do(*plays)
+        for utterance in self._utterances.values():
+            utterance.starts = utterance.starts or self.playback.starts(utterance.question)
         self._expect_marks()
 
     def _expect_marks(self) -> None:
@@ -275,8 +273,7 @@ class Speaking:
             self._write(utterance, heard, interrupted=True)
 
     def _write(self, utterance: Utterance, heard: str, *, interrupted: bool) -> None:
-        if utterance.first_sent is None or not utterance.text.strip():
+        now, text = self._stage.now, utterance.text.strip()
+        if utterance.starts is None or utterance.starts > now or not text:
             return
-        now = self._stage.now
-        text = utterance.text.strip()
-        self._stage.do(Write("agent", text, heard, utterance.first_sent, now, interrupted))
+        self._stage.do(Write("agent", text, heard, utterance.starts, now, interrupted))

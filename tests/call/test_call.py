@@ -266,6 +266,25 @@ def test_a_disclosure_is_heard_out_and_the_words_over_it_are_answered_after_it()
     )
 
 
+def test_a_line_whose_sound_came_before_its_turn_is_written_down_as_it_was_heard() -> None:
+    agent = replace(CLINIC, disclosure="This call is recorded.")
+    assert (
+        ringing(agent)
+        >> (0.5, LineOpened())
+        << Speak(1, "This call is recorded.", last=True)
+        << Speak(2, "Hello, this is the clinic.", last=True)
+        >> (0.6, spoken(2, "Hello, this is the clinic."))
+        >> (0.6, VoiceEnded(2))
+        >> (0.8, spoken(1, "This call is recorded."))
+        << plays(1.0)
+        >> (1.0, VoiceEnded(1))
+        << plays(1.25)
+        >> 4.0
+        << (1.8, Write("agent", "This call is recorded.", "This call is recorded.", 0.8, 1.8))
+        << (3.05, Write("agent", "Hello, this is the clinic.", "Hello, this is the clinic.", 1.8, 3.05))
+    )
+
+
 def test_an_agent_that_may_not_be_interrupted_goes_on() -> None:
     agent = replace(CLINIC, interruption=Interruption(allowed=False))
     assert answering(greeted(agent)) >> (6.7, SpeechStarted()) >> (7.0, WordsHeard("stop please")) >> 7.5
