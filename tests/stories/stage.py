@@ -1,28 +1,35 @@
-"""A whole call in virtual time: the real conversation and wires, the lab's caller and the lab's vendors, no socket.
+"""A whole call in virtual time: the real exchange and wires, the lab's caller and the lab's vendors, no socket.
 
 What the lab's models say travels through the same wire files that the real adapters use, with the lab's times. So the
-same story can be played here in a moment, and over real sockets in its own time (`test_over_sockets.py`).
+same tale can be played here in a moment, and over real sockets in its own time (`test_over_sockets.py`).
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from app.call.actions import HangUp, Message, Speak, Think, Transfer, UseTools
+from app.audio import RATE
+from app.call.actions import HangUp, Speak, Think, Transfer, UseTools
 from app.call.agent import Agent
-from app.call.events import Digit, LineClosed, Played, ThoughtFailed, ToolAnswer, ToolsAnswered
+from app.call.events import Digit, LineClosed, Metered, Played, ThoughtFailed, ToolAnswer, ToolsAnswered
 from app.ears import deepgram_wire
 from app.ears.detector import Detector
-from app.errors import VendorError
+from app.errors import CallerError, VendorError
 from app.line import media_wire
 from app.line.media import MediaLine
 from app.mind import claude_wire
 from app.mind.briefing import briefing
 from app.mouth.elevenlabs_wire import Contexts
+from app.store.live import LocalLive
+from app.switchboard import trace
 from app.switchboard.conversation import Conversation
+from app.switchboard.exchange import Admitted, Exchange, Refused
 from app.switchboard.ports import CallFacts, Later, Report, Senses
 from app.tools.catalogue import offered
 from ops.lab.brain import Brain, Rule
@@ -30,13 +37,16 @@ from ops.lab.caller import Caller
 from ops.lab.hearing import Flux, FluxOptions, Nova, NovaOptions
 from ops.lab.phone import Phone
 from ops.lab.profile import REFERENCE, Fault, Profile
-from ops.lab.story import Story
+from ops.lab.refusals import Refused as Unacceptable
 from ops.lab.voice import Voice, VoiceOptions
 from tests import virtual_time
-from tests.switchboard.puppets import ListTrace
+from tests.stories.evidence import Evidence
+from tests.stories.tale import Tale
 
 BEAT = 0.02
-LONGEST = 180.0  # virtual seconds; a story that is not over by then never will be
+CONNECTING = 0.3  # the carrier reads the document and opens the socket
+LONGEST = 180.0  # virtual seconds; a tale that is not over by then never will be
+FACTS = CallFacts("CA1", "inbound", "+15005550001", "+15005550100")
 
 
 class StageEars:
@@ -46,6 +56,8 @@ class StageEars:
         self._report = report
         self._detector = Detector()
         self._hearing = deepgram_wire.hearing_for(agent)
+        self._product = deepgram_wire.model(agent)
+        self._samples = 0
         wanted = deepgram_wire.parameters(agent, "mulaw")
         self._model: Nova | Flux
         if agent.hears_turns:
@@ -64,6 +76,7 @@ class StageEars:
     def hear(self, frame: bytes) -> None:
         if (event := self._detector.frame(frame)) is not None:
             self._report(event)
+        self._samples += len(frame)
         self._model.receive(frame, _now())
 
     def settle(self) -> None:
@@ -71,51 +84,56 @@ class StageEars:
             self._model.finalize(_now())
 
     async def run(self) -> None:
-        while True:
-            for message in self._model.poll(_now()):
-                for event in self._hearing.take(message):
-                    self._report(event)
-            await asyncio.sleep(0.005)
+        try:
+            while True:
+                for message in self._model.poll(_now()):
+                    for event in self._hearing.take(message):
+                        self._report(event)
+                await asyncio.sleep(0.005)
+        finally:
+            self._report(Metered("deepgram", self._product, "second", str(Decimal(self._samples) / RATE)))
 
 
+@dataclass
 class StageMind:
     """Claude's model behind the real requests and the real reading of its stream."""
 
-    def __init__(self, agent: Agent, report: Report, brain: Brain, faults: "Faults") -> None:
-        self._agent = agent
-        self._report = report
-        self._brain = brain
-        self._faults = faults
-        self._briefing = briefing(agent, offered(agent))
-        self.asked: list[dict[str, Any]] = []
-        self.cancelled = 0
+    agent: Agent
+    report: Report
+    stage: "Stage"
 
     async def warm(self) -> None:
         return None
 
     async def think(self, ask: Think) -> None:
-        model = self._agent.fallback_model if ask.fallback else self._agent.model
-        body = {**claude_wire.request(model, self._briefing, "", ask.messages), "stream": True}
-        self.asked.append(body)
-        fault = self._faults.mind.pop(0) if self._faults.mind else None
-        began, reading = _now(), claude_wire.Reading(ask.question)
+        model = self.agent.fallback_model if ask.fallback else self.agent.model
+        briefed = briefing(self.agent, offered(self.agent))
+        body = {**claude_wire.request(model, briefed, "", ask.messages), "stream": True}
+        fault = self.stage.next_fault()
+        self.stage.requests.append(body)
+        reading = claude_wire.Reading(ask.question)
         try:
-            if fault is not None and fault.kind == "refuse":
-                raise VendorError("anthropic", f"{fault.status}")
-            for after, event in self._brain.answer(body, began, Random(1), fault).events:
-                await asyncio.sleep(max(0.0, began + after - _now()))
-                if fault is not None and fault.kind == "drop" and after > 0.4:
-                    raise VendorError("anthropic", "the answer broke off")
-                for told in reading.receive(event):
-                    self._report(told)
+            await self._answer(body, fault, reading)
         except VendorError as error:
-            self._report(ThoughtFailed(ask.question, str(error), again=error.again))
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
+            self.report(ThoughtFailed(ask.question, str(error), again=error.again))
         finally:
             for cost in reading.usage().metered(model, ask.question, "" if reading.ended else "cancelled"):
-                self._report(cost)
+                self.report(cost)
+
+    async def _answer(self, body: dict[str, Any], fault: Fault | None, reading: claude_wire.Reading) -> None:
+        began = _now()
+        if fault is not None and fault.kind == "refuse":
+            raise VendorError("anthropic", f"{fault.status}")
+        try:
+            answer = self.stage.brain.answer(body, began, Random(1), fault)
+        except Unacceptable as refused:
+            raise VendorError("anthropic", str(refused), again=False) from None
+        for after, event in answer.events:
+            if fault is not None and fault.kind == "drop" and after > fault.after:
+                raise VendorError("anthropic", "the answer broke off")
+            await asyncio.sleep(max(0.0, began + after - _now()))
+            for told in reading.receive(event):
+                self.report(told)
 
 
 class StageMouth:
@@ -154,101 +172,105 @@ class StageMouth:
 
 @dataclass
 class StageTools:
-    """Tools that take half a second, and what they were used for."""
+    """Tools that take half a second, all at once."""
 
     report: Report
-    seconds: float = 0.5
-    used: list[UseTools] = field(default_factory=list)
+    seconds: float
 
     async def use(self, ask: UseTools) -> None:
-        self.used.append(ask)
         await asyncio.sleep(self.seconds)
         answers = tuple(ToolAnswer(call.id, f"{call.name} is done") for call in ask.calls)
         self.report(ToolsAnswered(ask.question, answers))
 
 
 @dataclass
-class Faults:
-    """What goes wrong with the vendors, request by request."""
+class _OneNumber:
+    """The directory of a telephone with one number."""
 
-    mind: list[Fault | None] = field(default_factory=list)
+    agent: Agent
+
+    async def answering(self, number: str) -> tuple[Agent, int] | None:
+        return self.agent, 1
+
+    async def version_of(self, name: str, version: int) -> Agent | None:
+        return self.agent
 
 
 @dataclass
-class PlayedCall:
-    """A call that was played to its end, for assertions."""
+class Stage:
+    """What all streams of one call share."""
 
-    caller: Caller
-    mind: StageMind
-    tools: StageTools
-    trace: ListTrace
-    followed: list[HangUp | Transfer]
-    conversation: Conversation
+    tale: Tale
+    agent: Agent
+    folder: Path
+    brain: Brain
+    profile: Profile
+    faults: list[Fault | None]
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    traces: list[Path] = field(default_factory=list)
+    dialled: list[str] = field(default_factory=list)
 
-    def said(self, who: str) -> list[str]:
-        """What this side said, as the caller heard it."""
-        return [line.text for line in self.caller.transcript.lines if line.who == who]
+    def next_fault(self) -> Fault | None:
+        return self.faults.pop(0) if self.faults else None
 
-    def request(self, number: int) -> list[str]:
-        """The texts of one request to the mind, each with its role."""
-        texts = []
-        for message in self.mind.asked[number]["messages"]:
-            for block in message["content"]:
-                if block["type"] == "text":
-                    texts.append(f"{message['role']}: {block['text']}")
-        return texts
+    def hire(self, agent: Agent, facts: CallFacts, report: Report, later: Later) -> Senses:
+        return Senses(
+            StageEars(agent, report, self.profile),
+            StageMind(agent, report, self),
+            StageMouth(agent, report, self.profile),
+            StageTools(report, self.tale.tool_seconds),
+        )
 
-    def rows(self, kind: str) -> list[dict[str, Any]]:
-        return [row for row in map(json.loads, self.trace.lines) if row["is"] == kind]
+    def open_trace(self, sid: str) -> trace.FileTrace:
+        file = trace.FileTrace(self.folder, f"{sid}.{len(self.traces) + 1}")
+        self.traces.append(file.path)
+        return file
 
-
-def play(
-    story: Story,
-    agent: Agent,
-    *,
-    profile: Profile = REFERENCE,
-    rules: tuple[Mapping[str, Any], ...] = (),
-    mind_faults: tuple[Fault | None, ...] = (),
-    tool_seconds: float = 0.5,
-) -> PlayedCall:
-    """The story, with this agent, from the ring to the end of the call."""
-
-    async def main() -> PlayedCall:
-        faults = Faults(list(mind_faults))
-        brain = Brain(profile, [Rule.read(rule) for rule in rules])
-        senses: list[Any] = []
-        followed: list[HangUp | Transfer] = []
-
-        def hire(agent: Agent, facts: CallFacts, report: Report, later: Later) -> Senses:
-            senses[:] = [StageMind(agent, report, brain, faults), StageTools(report, tool_seconds)]
-            return Senses(StageEars(agent, report, profile), senses[0], StageMouth(agent, report, profile), senses[1])
-
-        async def follow_up(wish: HangUp | Transfer) -> None:
-            followed.append(wish)
-
-        async def keep(messages: tuple[Message, ...]) -> None:
-            return None
-
-        trace = ListTrace()
-        facts = CallFacts("CA1", "inbound", "+15005550001", "+15005550100")
-        conversation = Conversation(facts, agent, 1, hire, lambda work: None, trace, keep=keep, follow_up=follow_up)
-        caller = Caller(story)
+    async def play(self) -> Caller:
+        caller = Caller(self.tale.story)
+        live = LocalLive(asyncio.get_running_loop().time)
+        exchange = Exchange(_OneNumber(self.agent), self.hire, live, self.open_trace, most_calls=1)
         async with asyncio.TaskGroup() as tasks:
-            ended = tasks.create_task(conversation.run())
-            await asyncio.sleep(0.3)  # the carrier reads the TwiML and connects
-            await _talk(conversation, caller, ended)
-        return PlayedCall(caller, senses[0], senses[1], trace, followed, conversation)
+            tasks.create_task(exchange.run())
+            await exchange.ready.wait()
+            await self._carry(exchange, caller)
+            await exchange.drain(5.0)
+            exchange.stop()
+        return caller
 
-    return virtual_time.run(main())
+    async def _carry(self, exchange: Exchange, caller: Caller) -> None:
+        """What the telephone company does with a call: a stream, then whatever is to follow it."""
+        answer: Admitted | Refused | HangUp | Transfer = await exchange.ring(FACTS)
+        while isinstance(answer, Admitted):
+            await asyncio.sleep(CONNECTING)
+            conversation = await exchange.connect(answer.token)
+            assert conversation is not None, "the stream's token is not good"
+            breaks = self.tale.breaks if not caller.phones else None
+            await _stream(conversation, caller, breaks)
+            if caller.leaving:
+                break
+            answer = await exchange.follow(FACTS.sid)
+        if isinstance(answer, Transfer):
+            self.dialled.append(answer.to)
+        caller.hang_up()
 
 
-async def _talk(conversation: Conversation, caller: Caller, ended: Awaitable[object]) -> None:
-    """Carry messages between the telephone and the conversation until one of them has had enough."""
-    phone = Phone(stream_sid="MZ1", call_sid="CA1", account_sid="AC1")
-    over = asyncio.Event()
-    wire = media_wire.MediaWire()
+def play(tale: Tale, *, ears: str = "nova-3", work_ahead: str = "eager", profile: Profile = REFERENCE) -> Evidence:
+    """The tale, from the ring to the end of the call."""
+    with TemporaryDirectory() as folder:
+        agent = tale.agent_with(ears=ears, work_ahead=work_ahead)
+        brain = Brain(profile, [Rule.read(rule) for rule in tale.rules])
+        stage = Stage(tale, agent, Path(folder), brain, profile, list(tale.mind_faults))
+        caller = virtual_time.run(stage.play())
+        return Evidence(caller, stage.requests, [trace.read(path) for path in stage.traces], stage.dialled)
 
-    def arrive(texts: list[str]) -> None:
+
+async def _stream(conversation: Conversation, caller: Caller, breaks: float | None) -> None:
+    """Carry messages between telephone and conversation until one of them has had enough, or the line breaks."""
+    phone = Phone(stream_sid="MZ1", call_sid=FACTS.sid, account_sid="AC1")
+    wire, over, began = media_wire.MediaWire(), asyncio.Event(), _now()
+
+    def arrive(texts: Sequence[str]) -> None:
         for text in texts:
             match wire.receive(text):
                 case media_wire.Media(payload=payload):
@@ -261,6 +283,8 @@ async def _talk(conversation: Conversation, caller: Caller, ended: Awaitable[obj
                     conversation.report(LineClosed("caller"))
 
     async def send(text: str) -> None:
+        if over.is_set():
+            raise CallerError("the socket is gone")
         arrive(caller.receive(text, _now()))
 
     async def close(code: int) -> None:
@@ -269,16 +293,15 @@ async def _talk(conversation: Conversation, caller: Caller, ended: Awaitable[obj
     arrive(phone.open(_now()))
     caller.lift(phone, _now())
     conversation.attach(MediaLine("MZ1", send, close))
-    began = _now()
     for beat in range(1, round(LONGEST / BEAT)):
         await asyncio.sleep(max(0.0, began + beat * BEAT - _now()))
-        if over.is_set() or caller.leaving:
+        if over.is_set() or caller.leaving or (breaks is not None and _now() - began >= breaks):
             break
         arrive(caller.beat(_now()))
+    broke = not (over.is_set() or caller.leaving)
+    over.set()
     caller.lower(_now())
-    conversation.report(LineClosed("caller"))
-    await ended
-    caller.hang_up()
+    conversation.report(LineClosed("carrier" if broke else "caller"))
 
 
 def _now() -> float:
