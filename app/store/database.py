@@ -3,6 +3,7 @@
 Nothing of a table is known here. Who opens a `Database` closes it.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from app.errors import SettingsError
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 BUSY_SECONDS = 10.0  # SQLite has one writer: a queue of ten seconds means that it is the wrong database
+SWITCH_TRIES = 10  # one was enough in every race that was seen
 POOL = 10  # the scribe, the admin pages and the jobs of one process; no connection is held while a call talks
 POOL_EXTRA = 10
 POOL_SECONDS = 5.0
@@ -68,8 +70,9 @@ def _sqlite(url: URL, migrating: bool) -> AsyncEngine:
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver would begin transactions on its own, too late for DDL
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"foreign_keys = {foreign_keys}"):
-            cursor.execute(f"PRAGMA {pragma}")
+        _write_ahead(cursor)
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute(f"PRAGMA foreign_keys = {foreign_keys}")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -79,6 +82,21 @@ def _sqlite(url: URL, migrating: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Let readers not wait for the writer. The file remembers it, so it is only ever switched once.
+
+    Of two who switch in the same moment SQLite refuses one without letting it wait; that one then queues as a writer.
+    """
+    for _ in range(SWITCH_TRIES):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("COMMIT")
+    cursor.execute("PRAGMA journal_mode = WAL")
 
 
 class Database:
