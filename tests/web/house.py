@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 from quart import Quart
@@ -26,9 +26,12 @@ from ops.lab.webhook import sign
 from tests import virtual_time
 from tests.switchboard.puppets import ListTrace, PuppetMind, Troupe
 
+T = TypeVar("T")
+
 CLINIC = Agent("reception", "Hello, this is the clinic.", "You answer the phone.", transfers={"desk": "+15005550009"})
 PUBLIC = "https://phone.example.com"
-TOKEN = "the account's secret"
+TOKEN = "secret-of-the-account"
+PATIENCE = 5.0  # real seconds; everything at these doors takes milliseconds
 
 
 class OneNumber:
@@ -133,6 +136,15 @@ def visit(story: Callable[[House], Awaitable[None]], **options: Any) -> None:
             await story(it)
 
     virtual_time.run(main())
+
+
+async def until(asked: Callable[[], T]) -> T:
+    """What this says as soon as it says something."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if said := asked():
+                return said
+            await asyncio.sleep(0.005)
 
 
 # --- over a real socket ---------------------------------------------------------------------------------------------
