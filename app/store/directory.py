@@ -69,6 +69,11 @@ class Directory:
             self._versions[name, version] = found
         return self._versions[name, version]
 
+    async def numbers(self) -> list[tuple[str, str]]:
+        """Every number of ours with the name of the agent that answers it."""
+        async with self._database.reading() as session:
+            return [(number.number, number.agent) for number in await roster.numbers(session)]
+
     async def agents(self) -> list[Agent]:
         """Every agent that answers a number now."""
         async with self._database.reading() as session:
