@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from app import commands
 from app import main as house
 from app.errors import SettingsError
 from app.settings import Settings
@@ -66,7 +67,7 @@ def serve() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def apply(file: Path) -> None:
     """Make agents and numbers what FILE says. A second time changes nothing."""
-    for line in _run(house.apply(Settings.read(os.environ), file.read_text(encoding="utf-8"), str(file))):
+    for line in _run(commands.apply(Settings.read(os.environ), file.read_text(encoding="utf-8"), str(file))):
         click.echo(line)
 
 
@@ -74,7 +75,7 @@ def apply(file: Path) -> None:
 @click.argument("revision", default="head")
 def migrate(revision: str) -> None:
     """Bring the database's tables to REVISION: a number such as 0002, head, or base for none."""
-    click.echo(_run(house.migrate(Settings.read(os.environ), revision)))
+    click.echo(_run(commands.migrate(Settings.read(os.environ), revision)))
 
 
 @main.command()
@@ -82,13 +83,13 @@ def migrate(revision: str) -> None:
 @click.option("--quiet", is_flag=True, help="Only say whether the core would do the same today.")
 def replay(trace: Path, quiet: bool) -> None:
     """Run a call again from its trace, and say where the core would do otherwise today (exit code 1)."""
-    sys.exit(house.replay(trace, click.echo, quiet=quiet))
+    sys.exit(commands.replay(trace, click.echo, quiet=quiet))
 
 
 @main.command()
 def doctor() -> None:
     """Check keys, addresses, database and clocks; exit code 1 if something is amiss."""
-    sys.exit(_run(house.doctor(Settings.read(os.environ), click.echo)))
+    sys.exit(_run(commands.doctor(Settings.read(os.environ), click.echo)))
 
 
 def _placing(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -63,7 +63,7 @@ class _Link:
     socket: Socket
     sent_to: int  # the position in the call's sound up to which this socket has been sent it
     sent_at: float
-    samples: int = 0  # sent in all, the filling included
+    opened_at: float = 0.0
     unanswered_since: float | None = None  # the first voice after the vendor's last message
     unanswered: int = 0  # samples of voice since then
 
@@ -157,7 +157,9 @@ class DeepgramEars:
                 await self._attend(link)
             finally:
                 self._link = None
-                self._report(Metered("deepgram", self._model, "second", _seconds(link.samples)))
+                # Deepgram bills how long the socket stood; the sound that went through it is up to 17 % less.
+                lived = Decimal(str(round(self._clock() - link.opened_at, 3)))
+                self._report(Metered("deepgram", self._model, "second", format(lived, "f")))
                 link.socket.leave(wire.CLOSE_STREAM)
                 self._later(link.socket.gone())
 
@@ -209,7 +211,6 @@ class DeepgramEars:
             link.socket.send(to_linear(piece) if self._linear else piece)
         if sound:
             link.sent_to += len(sound)
-            link.samples += len(sound)
             link.sent_at = self._frame_at
 
     def _heard(self, message: str | bytes) -> None:
@@ -247,7 +248,3 @@ def delay(trouble: VendorError, failures: int) -> float:
     if not trouble.again:
         return REFUSED_DELAY
     return min(FIRST_DELAY * 2.0 ** (min(failures, 10) - 1), LONGEST_DELAY)
-
-
-def _seconds(samples: int) -> str:
-    return format(Decimal(samples) / RATE, "f")

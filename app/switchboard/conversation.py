@@ -9,7 +9,6 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from app.call.actions import (
     Action,
@@ -30,7 +29,7 @@ from app.call.actions import (
 )
 from app.call.agent import Agent
 from app.call.call import Call
-from app.call.events import Event, LineClosed, LineOpened, Metered, Troubled
+from app.call.events import Event, LineClosed, LineOpened, Troubled
 from app.call.outcome import Outcome
 from app.errors import CallerError
 from app.switchboard.ports import CallFacts, Hire, Later, Line
@@ -67,7 +66,7 @@ class Conversation:
         self._trace = trace
         self._keep = keep
         self._follow_up = follow_up
-        self._inbox: asyncio.Queue[Event] = asyncio.Queue(_INBOX)
+        self._inbox: asyncio.Queue[tuple[float, Event]] = asyncio.Queue(_INBOX)
         self._watchers: list[Watch] = []
         self._line: Line | None = None
         self._opened: float | None = None
@@ -103,7 +102,7 @@ class Conversation:
             self._note(self._now(), event)
             return
         try:
-            self._inbox.put_nowait(event)
+            self._inbox.put_nowait((self._loop.time(), event))
         except asyncio.QueueFull:
             log.error("call %s is not being served; %s is lost", self.facts.sid, type(event).__name__)
 
@@ -137,13 +136,14 @@ class Conversation:
     async def _converse(self, tasks: asyncio.TaskGroup) -> None:
         call = self._call
         while not call.over:
-            event = await self._next_event()
+            reported = await self._next_event()
             now = self._now()
             if call.deadline() <= now:
                 lines = [tick_line(now)]
                 await self._carry_out(call.tick(now), now, tasks, lines)
-            if event is not None:
-                lines = [line(now, event)]
+            if reported is not None:
+                at, event = reported
+                lines = [line(now, event, now - at)]
                 for watcher in self._watchers:
                     watcher(now, event)
                 await self._carry_out(call.receive(event, now), now, tasks, lines)
@@ -152,8 +152,8 @@ class Conversation:
         if self._line is not None:
             await self._close(self._line)
 
-    async def _next_event(self) -> Event | None:
-        """The next event, or None when the deadline has come."""
+    async def _next_event(self) -> tuple[float, Event] | None:
+        """The next event and when it was reported, or None when the deadline has come."""
         if not self._inbox.empty():
             return self._inbox.get_nowait()
         try:
@@ -233,15 +233,13 @@ class Conversation:
         """Nothing that was reported is lost: what came too late for the core still belongs to the account."""
         now = self._now()
         while not self._inbox.empty():
-            self._note(now, self._inbox.get_nowait())
-        if self._opened is not None:
-            minutes = Decimal(str(round(now - self._opened, 3))) / 60
-            for unit in ("stream_minute", f"{self.facts.direction}_minute"):
-                self._note(now, Metered("twilio", "voice", unit, f"{minutes:.6f}"))
+            self._note(now, self._inbox.get_nowait()[1])
         outcome = self._call.outcome or Outcome("an error of ours", "platform")
         self._trace.write(end_line(now, outcome.reason, outcome.fault))
+        self._trace.close()
 
     def _note(self, moment: float, event: Event) -> None:
+        """For the account only."""
         self._trace.write(line(moment, event))
         for watcher in self._watchers:
             watcher(moment, event)

@@ -101,6 +101,7 @@ class Exchange:
         self._empty.set()
         self.ready = asyncio.Event()
         self.draining = False
+        self.ended: Callable[[], None] = lambda: None  # is told of every call that has ended
 
     @property
     def conversations(self) -> list[Conversation]:
@@ -114,6 +115,9 @@ class Exchange:
         if len(self._seats) >= self._most_calls:
             return f"{self._most_calls} calls are going on, which is all that MAX_CALLS allows"
         return None
+
+    def is_going_on(self, sid: str) -> bool:
+        return sid in self._seats
 
     async def run(self) -> None:
         """Owns every task of every call until `stop`."""
@@ -240,6 +244,7 @@ class Exchange:
         finally:
             seat.ended.set()
             del self._seats[sid]
+            self.ended()
             if not self._seats:
                 self._empty.set()
 

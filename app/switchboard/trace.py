@@ -4,6 +4,7 @@ One line of JSON each, appended at once, so that a killed process leaves all but
 written as its length only. `replay` runs a trace through the core again and says where it would do otherwise now.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ _TICK = "tick"
 _CALL = "call"
 _END = "end"
 FORMAT = 1
+_FELT = 0.0005  # of waiting in our inbox; less is not worth a word in every line
 
 T = TypeVar("T")
 
@@ -42,12 +44,16 @@ class Trace(Protocol):
 
 
 class FileTrace:
-    """A trace on disk: one file a call. The page cache outlives a killed process, so nothing is buffered here."""
+    """A trace on disk: one file a call. The page cache outlives a killed process, so nothing is buffered here.
+
+    The file is locked as long as its process lives: whoever can lock it knows that nobody will write it any more.
+    """
 
     def __init__(self, folder: Path, sid: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{sid}.jsonl"
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.failed = ""
 
     def write(self, lines: str) -> None:
@@ -60,6 +66,18 @@ class FileTrace:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def is_being_written(path: Path) -> bool:
+    """Does a living process hold this trace?"""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 # --- writing ------------------------------------------------------------------------------------------------------
@@ -83,8 +101,10 @@ def plain(value: Any) -> Any:
     return {"is": type(value).__name__, **named}
 
 
-def line(moment: float, thing: object) -> str:
-    return json.dumps({"t": moment, **plain(thing)}, ensure_ascii=False, separators=(",", ":")) + "\n"
+def line(moment: float, thing: object, waited: float = 0.0) -> str:
+    """One line. `waited`: how long an event had to wait for us before it was heard; told where it can be felt."""
+    late = {"waited": round(waited, 4)} if waited >= _FELT else {}
+    return json.dumps({"t": moment, **plain(thing), **late}, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def tick_line(moment: float) -> str:
@@ -153,6 +173,7 @@ class Entry:
 
     moment: float
     thing: Any
+    waited: float = 0.0
 
 
 @dataclass(slots=True)
@@ -188,7 +209,7 @@ def read(path: Path) -> Recorded:
         elif row["is"] == _TICK:
             recorded.entries.append(Entry(row["t"], None))
         else:
-            recorded.entries.append(Entry(row["t"], restored(_KINDS[row["is"]], row)))
+            recorded.entries.append(Entry(row["t"], restored(_KINDS[row["is"]], row), row.get("waited", 0.0)))
     return recorded
 
 

@@ -1,0 +1,165 @@
+"""What the operator's commands do besides serving: agents, tables, traces, and a look at everything a call needs."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.call.account import Account
+from app.errors import SettingsError, VendorError
+from app.report import call_sheet
+from app.settings import Settings
+from app.store import roster
+from app.store.database import Database
+from app.store.live_redis import RedisLive
+from app.store.migrate import migrate as bring_tables
+from app.store.migrate import revision_of, revisions
+from app.store.rate_card import import_rates, seed_rates
+from app.store.roster_file import read_roster
+from app.switchboard import trace
+
+
+async def tables_ready(settings: Settings) -> None:
+    """An empty database gets its tables and the prices of this release; another release's is left to its operator."""
+    newest = revisions()[-1]
+    before = await revision_of(settings.database_url)
+    if before == "base":
+        await migrate(settings, "head")
+    elif before != newest:
+        raise SettingsError(
+            f"The tables of the database are at revision {before}, this release needs {newest}: run patchcord migrate."
+        )
+
+
+async def migrate(settings: Settings, revision: str) -> str:
+    """Bring the tables to a revision; the newest one comes with the prices that this release knows."""
+    done = await bring_tables(settings.database_url, revision)
+    if done.after == revisions()[-1]:
+        database = Database.open(settings.database_url)
+        try:
+            async with database.writing() as session:
+                await import_rates(session, seed_rates())
+        finally:
+            await database.close()
+    if done.before == done.after:
+        return f"The tables are at revision {done.after}; there was nothing to do."
+    return f"The tables were at revision {done.before} and are at {done.after} now."
+
+
+async def apply(settings: Settings, text: str, file: str) -> list[str]:
+    """Make the database say what the text of this file says; a line for each entry tells what became of it."""
+    wanted = read_roster(text, file)
+    await tables_ready(settings)
+    database = Database.open(settings.database_url)
+    try:
+        async with database.writing() as session:
+            return [str(applied) for applied in await roster.apply(session, wanted)]
+    finally:
+        await database.close()
+
+
+def replay(file: Path, say: Callable[[str], None], *, quiet: bool = False) -> int:
+    """Tell a call from its trace and run it through the core again: 0 if it would go the same way today, else 1."""
+    recorded = trace.read(file)
+    account = Account()
+    for entry in recorded.entries:
+        lines = len(account.lines)
+        if entry.thing is not None:
+            account.add(entry.moment, entry.thing)
+        for line in account.lines[lines:]:
+            if not quiet:
+                say(call_sheet.said(line, recorded.head.moment))
+    if recorded.end is not None:
+        account.ended, account.reason, account.fault = recorded.end
+    if not quiet:
+        say("")
+        for line_of_sheet in call_sheet.sheet(account):
+            say(line_of_sheet)
+        say("")
+    differences = trace.replay(recorded)
+    for difference in differences:
+        say(f"{difference.moment:.3f}: at {difference.happened}")
+        say(f"  then: {'; '.join(difference.then) or 'nothing'}")
+        say(f"  now:  {'; '.join(difference.now) or 'nothing'}")
+    say(
+        f"The core would do otherwise today at {len(differences)} moments."
+        if differences
+        else "The core would do exactly the same today."
+    )
+    return 1 if differences else 0
+
+
+async def doctor(settings: Settings, say: Callable[[str], None]) -> int:
+    """Look at everything that a call needs, and say what is amiss and how to mend it: 0 if nothing is."""
+    faults = 0
+
+    def found(fault: str, well: str) -> None:
+        nonlocal faults
+        faults += bool(fault)
+        say(f"amiss  {fault}" if fault else f"well   {well}")
+
+    try:
+        settings.require_serving()
+        found("", f"Twilio reaches us at {settings.public_url}, and its requests can be verified")
+    except SettingsError as error:
+        for sentence in str(error).splitlines():
+            found(sentence, "")
+    for key in settings.missing_keys():
+        found(f"{key} is not set: copy it from the vendor's console into the environment", "")
+    await _look_at_vendors(settings, found)
+    await _look_at_database(settings, found)
+    await _look_at_redis(settings, found)
+    return 1 if faults else 0
+
+
+async def _look_at_vendors(settings: Settings, found: Callable[[str, str], None]) -> None:
+    for name, url in (
+        ("Deepgram", settings.deepgram_http_url),
+        ("Anthropic", settings.anthropic_base_url),
+        ("ElevenLabs", settings.elevenlabs_http_url),
+    ):
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        fault = ""
+        try:
+            async with asyncio.timeout(5):
+                _, writer = await asyncio.open_connection(parts.hostname, port)
+                writer.close()
+        except (OSError, TimeoutError) as error:
+            fault = (
+                f"{name} cannot be reached at {url} ({error or 'no answer in 5 s'}): check the address and the network"
+            )
+        found(fault, f"{name} can be reached at {url}")
+
+
+async def _look_at_database(settings: Settings, found: Callable[[str, str], None]) -> None:
+    try:
+        revision, newest = await revision_of(settings.database_url), revisions()[-1]
+    except (SQLAlchemyError, OSError) as error:
+        found(f"the database cannot be opened ({error}): check DATABASE_URL", "")
+        return
+    fault = (
+        ""
+        if revision in ("base", newest)
+        else f"the tables are at revision {revision}, not {newest}: run patchcord migrate"
+    )
+    found(
+        fault,
+        f"the database is there; its tables are {'made at the first start' if revision == 'base' else 'up to date'}",
+    )
+
+
+async def _look_at_redis(settings: Settings, found: Callable[[str, str], None]) -> None:
+    if not settings.redis_url:
+        found("", "no REDIS_URL: one process keeps its calls by itself, and no other can go on with them")
+        return
+    redis = RedisLive(settings.redis_url)
+    try:
+        await redis.ping()
+        found("", "Redis answers")
+    except VendorError as error:
+        found(f"{error}: check REDIS_URL", "")
+    finally:
+        await redis.close()

@@ -1,0 +1,185 @@
+"""From a call's traces to its account: the call's row, a row for each turn, and every line that costs money. Pure.
+
+A call may have several traces: each time its stream broke and it went on, another one began, perhaps elsewhere. What a
+killed process did not get to say is estimated from what it had said, and marked so.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from app.call.account import Account, Turn
+from app.call.actions import Think, Write
+from app.call.events import Connected, Metered
+from app.money.usage import Line, lines, telephone
+from app.report.percentiles import percentiles
+from app.store.ledger import CallRecord, TurnRecord
+from app.switchboard.trace import Head, Recorded
+
+KILLED = "the process was killed", "platform"
+_LETTERS_PER_TOKEN = 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class Bookings:
+    """All that is written of one call."""
+
+    call: CallRecord
+    turns: tuple[TurnRecord, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One trace of a call, folded. `shift` brings its clock to seconds since the call began."""
+
+    head: Head
+    account: Account
+    shift: float
+    ended: float
+    killed: bool
+
+    def since_start(self, moment: float | None) -> float | None:
+        return None if moment is None else round(moment + self.shift, 4)
+
+
+def bookings(recorded: Sequence[Recorded]) -> Bookings:
+    """The account of one call from all its traces, the oldest first."""
+    parts = _parts(recorded)
+    first, last = parts[0], parts[-1]
+    began = datetime.fromisoformat(first.head.wall)
+    opened = next((part.since_start(part.account.opened) for part in parts if part.account.opened is not None), None)
+    ended = last.ended + last.shift
+    reason, fault = KILLED if last.killed else (last.account.reason, last.account.fault)
+    facts = first.head.facts
+    ours, theirs = facts.number, facts.party
+    inbound = facts.direction == "inbound"
+    call = CallRecord(
+        sid=facts.sid,
+        direction=facts.direction,
+        number=ours,
+        from_number=theirs if inbound else ours,
+        to_number=ours if inbound else theirs,
+        started_at=began,
+        agent=first.head.agent.name,
+        agent_version=first.head.version,
+        answered_at=None if opened is None else began + timedelta(seconds=opened),
+        ended_at=began + timedelta(seconds=ended),
+        duration_seconds=round(ended - opened, 3) if opened is not None else 0.0,
+        end_reason=reason,
+        end_fault=fault,
+        outcome="transferred" if reason == "transferred" else "",
+        interruptions=sum(part.account.interruptions for part in parts),
+        false_interruptions=sum(part.account.false_interruptions for part in parts),
+        underruns=sum(part.account.underruns for part in parts),
+        greeting_seconds=first.account.greeting,
+        bargein_p95=percentiles(seconds for part in parts for seconds in part.account.barge_ins).p95,
+        details=_details(parts),
+    )
+    return Bookings(call, tuple(_turns(parts)), _lines(parts, recorded))
+
+
+def _parts(recorded: Sequence[Recorded]) -> list[Part]:
+    began = datetime.fromisoformat(recorded[0].head.wall)
+    parts = []
+    for each in recorded:
+        account = Account()
+        for entry in each.entries:
+            if entry.thing is not None:
+                account.add(entry.moment, entry.thing, entry.waited)
+        if each.end is not None:
+            _, account.reason, account.fault = each.end
+        ended = each.end[0] if each.end is not None else max(account.last, each.head.moment)
+        shift = (datetime.fromisoformat(each.head.wall) - began).total_seconds() - each.head.moment
+        parts.append(Part(each.head, account, shift, ended, each.end is None))
+    return parts
+
+
+# --- turns ----------------------------------------------------------------------------------------------------------
+
+
+def _turns(parts: Iterable[Part]) -> Iterable[TurnRecord]:
+    """A row for whatever either side said, in order; what the answer took stands with the words that it answers."""
+    number = 0
+    for part in parts:
+        waiting = list(part.account.turns)
+        for said in part.account.lines:
+            number += 1
+            asked = waiting.pop(0) if said.who == "caller" and waiting else None
+            yield _turn(number, said, asked, part)
+
+
+def _turn(number: int, said: Write, asked: Turn | None, part: Part) -> TurnRecord:
+    record = TurnRecord(
+        number=number,
+        who=said.who,
+        heard=said.heard,
+        written=said.text,
+        started=part.since_start(said.started),
+        ended=part.since_start(said.ended),
+        interrupted=said.interrupted,
+    )
+    if asked is None:
+        return record
+    return TurnRecord(
+        number=number,
+        who=said.who,
+        heard=said.heard,
+        written=said.text,
+        started=record.started,
+        ended=record.ended,
+        heard_end=part.since_start(asked.heard_end),
+        transcript=part.since_start(asked.transcript),
+        turn_end=part.since_start(asked.turn_end),
+        think_first=part.since_start(asked.think_first),
+        clause_first=part.since_start(asked.clause_first),
+        voice_first=part.since_start(asked.voice_first),
+        sent_first=part.since_start(asked.sent_first),
+        vendor_seconds=asked.vendors,
+        own_seconds=asked.own,
+        tool_seconds=asked.tool_seconds,
+    )
+
+
+def _details(parts: Sequence[Part]) -> dict[str, object]:
+    """What reports seldom ask for: how long connections took, what went wrong on the way, how often it was resumed."""
+    connects = [connect for part in parts for connect in part.account.connects]
+    troubles = [trouble for part in parts for trouble in part.account.troubles]
+    return {
+        "connects": [{"vendor": c.vendor, "seconds": round(c.seconds, 4), "warm": c.warm} for c in connects],
+        "troubles": [{"who": trouble.who, "what": trouble.what} for trouble in troubles],
+        "traces": len(parts),
+    }
+
+
+# --- money ----------------------------------------------------------------------------------------------------------
+
+
+def _lines(parts: Sequence[Part], recorded: Sequence[Recorded]) -> tuple[Line, ...]:
+    """Every line that costs money. Its key is the place of its fact in the traces, so that it is counted once."""
+    facts: list[tuple[str, Metered]] = []
+    for place, (part, each) in enumerate(zip(parts, recorded, strict=True), 1):
+        facts += [(f"{place}.{number}", fact) for number, fact in enumerate(part.account.usage, 1)]
+        if part.killed:
+            facts += [(f"{place}.x{number}", fact) for number, fact in enumerate(_untold(part, each), 1)]
+    head = parts[0].head.facts
+    streamed = sum(part.ended - part.account.opened for part in parts if part.account.opened is not None)
+    whole = telephone(head.direction, head.number, head.party, seconds=streamed, streamed=streamed)
+    facts += [(f"line.{number}", fact) for number, fact in enumerate(whole, 1)]
+    return lines(facts)
+
+
+def _untold(part: Part, recorded: Recorded) -> Iterable[Metered]:
+    """What vendors will bill for a killed process though it could not say so any more."""
+    told = {fact.question for fact in part.account.usage if fact.vendor == "anthropic"}
+    for entry in recorded.entries:
+        match entry.thing:
+            case Connected(vendor="deepgram") if not any(fact.vendor == "deepgram" for fact in part.account.usage):
+                seconds = f"{Decimal(str(round(part.ended - entry.moment, 3)))}"
+                yield Metered("deepgram", part.head.agent.ears, "second", seconds, estimated=True)
+            case Think(question=question, messages=messages, fallback=fallback) if question not in told:
+                model = part.head.agent.fallback_model if fallback else part.head.agent.model
+                letters = sum(len(str(message)) for message in messages) + len(part.head.agent.prompt)
+                tokens = str(round(letters / _LETTERS_PER_TOKEN))
+                yield Metered("anthropic", model, "input_token", tokens, question, True, "the process was killed")
