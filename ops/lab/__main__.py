@@ -1,4 +1,4 @@
-"""The lab by itself: `python -m ops.lab call URL`, `load URL --calls N`, and `vendors`, the other side of the wires."""
+"""The lab by itself: `python -m ops.lab call URL`, `load URL --calls N`, `vendors`, `bench`."""
 
 import argparse
 import sys
@@ -14,6 +14,10 @@ def main(arguments: Sequence[str]) -> int:
 
         vendors.main(arguments[1:])
         return 0
+    if arguments[:1] == ["bench"]:
+        from ops.lab.bench.command import bench_command
+
+        return bench_command(arguments[1:])
     options = vars(_parser().parse_args(arguments))
     command = {"call": call_command, "load": load_command}[options.pop("command")]
     return command(**options)
@@ -23,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ops.lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("vendors", help="play the vendors (see: vendors --help)", add_help=False)
+    commands.add_parser("bench", help="measure Patchcord beside its best peer (see: bench --help)", add_help=False)
     call = commands.add_parser("call", help="place one call and print it")
     many = commands.add_parser("load", help="place many calls and print one table")
     for command in (call, many):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from ops.lab.brain import Answer, Brain, Rule
+from ops.lab.brain import Answer, Brain, Rule, last_words
 from ops.lab.door import CREDENTIAL_REFUSED, Gone, Patience, Request, clock
 from ops.lab.profile import Fault, Faults, Profile
 from ops.lab.refusals import Refused
+from ops.lab.stamps import AnswerWatch, Stamps
 
 _KEPT = 200  # request bodies
 _ACCOUNTS = 5000
@@ -52,7 +53,8 @@ class Account:
 class Anthropic:
     """All of Anthropic that this lab has."""
 
-    def __init__(self, profile: Profile, faults: Faults, seed: int, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, profile: Profile, faults: Faults, seed: int, stamps: Stamps, rules: Sequence[Rule] = ()) -> None:
+        self._stamps = stamps
         self.requests: deque[Any] = deque(maxlen=_KEPT)
         self._brain = Brain(profile, rules)
         self._faults = faults
@@ -90,6 +92,7 @@ class Anthropic:
             if fault is not None and fault.kind == "refuse":
                 kind = _KINDS.get(fault.status, "api_error")
                 raise Refused("Overloaded" if fault.status == 529 else "refused", status=fault.status, kind=kind)
+            watch = self._watch(body, f"anthropic {number}")
             answer = self._answer(body, began, Random(f"{self._seed} anthropic {number}"), fault)
         except Refused as refused:
             return await self._refuse(request, refused, name, fault)
@@ -97,7 +100,7 @@ class Anthropic:
         self._accounts.append(account)
         async with asyncio.TaskGroup() as group:
             patience = Patience(request, group)
-            telling = _Telling(request, answer, account, began, fault)
+            telling = _Telling(request, answer, account, began, fault, watch)
             try:
                 await (telling.stream(patience, name) if body.get("stream") else telling.whole(patience, name))
             except Gone:
@@ -127,6 +130,9 @@ class Anthropic:
         assert isinstance(answer, Answer)
         return answer
 
+    def _watch(self, body: Any, place: str) -> AnswerWatch | None:
+        return AnswerWatch(self._stamps, place, _shaped(lambda: last_words(body))) if self._stamps.on else None
+
     async def _refuse(self, request: Request, refused: Refused, name: str, fault: Fault | None) -> None:
         self._refused += 1
         headers = [("request-id", name)]
@@ -146,8 +152,17 @@ def _shaped(work: Any) -> Any:
 class _Telling:
     """One answer on its way out: an account of it, and what goes wrong with it."""
 
-    def __init__(self, request: Request, answer: Answer, account: Account, began: float, fault: Fault | None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        answer: Answer,
+        account: Account,
+        began: float,
+        fault: Fault | None,
+        watch: AnswerWatch | None,
+    ) -> None:
         self._request = request
+        self._watch = watch
         self._answer = answer
         self._account = account
         self._began = began
@@ -171,6 +186,9 @@ class _Telling:
                 begun = True
                 await self._request.begin(200, "text/event-stream; charset=utf-8", [("request-id", name)])
             events = [event for _, event in together]
+            if self._watch is not None:
+                for event in events:
+                    self._watch.told(event)
             await self._request.put(b"".join(map(_sent, events)))
             for event in events:
                 self._count(event)

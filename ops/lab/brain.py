@@ -151,7 +151,7 @@ class Brain:
         results = [_result_text(block) for block in last if block["type"] == "tool_result"]
         if results:
             return f"Here is what I found: {'; '.join(results)}.", [], "end_turn", 0.0
-        said = " ".join(block["text"] for block in last if block["type"] == "text")
+        said = last_words(body)
         rule = next(rule for rule in (*self.rules, *CLINIC) if re.search(rule.when, said, re.IGNORECASE))
         tools = list(_choose(rule.tools, offered))
         if rule.tools and not tools and rule.otherwise:
@@ -203,6 +203,11 @@ class Brain:
             if ready <= now < until:
                 return tokens
         return 0
+
+
+def last_words(body: Body) -> str:
+    """What the caller said last."""
+    return " ".join(block["text"] for block in blocks_of(_last_of("user", body)) if block["type"] == "text")
 
 
 class _Script:

@@ -12,6 +12,7 @@ from uuid import UUID
 from ops.lab.door import CREDENTIAL_REFUSED, Socket, Talk, clock
 from ops.lab.hearing import Flux, FluxOptions, Nova, NovaOptions
 from ops.lab.profile import Faults, Profile, Spread
+from ops.lab.stamps import HearingWatch, Stamps
 
 Query = Iterable[tuple[str, str]]
 _PATIENCE = 10.0  # seconds without audio and without KeepAlive, by the vendor's decree
@@ -278,8 +279,9 @@ class Account:
 class Deepgram:
     """All of Deepgram that this lab has."""
 
-    def __init__(self, profile: Profile, faults: Faults, seed: int) -> None:
+    def __init__(self, profile: Profile, faults: Faults, seed: int, stamps: Stamps) -> None:
         self.talks: set[Talk] = set()
+        self._stamps = stamps
         self._profile = profile
         self._faults = faults
         self._seed = seed
@@ -327,7 +329,8 @@ class Deepgram:
         await socket.accept()
         account = Account(socket.path, clock(), side)
         self._accounts.append(account)
-        talk = Talk(socket, side, fault)
+        watch = HearingWatch(self._stamps, f"deepgram {number}", side.model) if self._stamps.on else None
+        talk = Talk(socket, side, fault, watch)
         self.talks.add(talk)
         try:
             await talk.run()

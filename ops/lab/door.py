@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from ops.lab.profile import Fault
+from ops.lab.stamps import Watch
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -182,9 +183,10 @@ class Machine(Protocol):
 class Talk:
     """One accepted socket and its machine, until either side closes."""
 
-    def __init__(self, socket: Socket, machine: Machine, fault: Fault | None) -> None:
+    def __init__(self, socket: Socket, machine: Machine, fault: Fault | None, watch: Watch | None = None) -> None:
         self._socket = socket
         self._machine = machine
+        self._watch = watch
         self._changed = asyncio.Event()
         self._awaited: float | None = None  # the moment that the telling side sleeps to; None is for ever
         self._mute = False
@@ -205,6 +207,8 @@ class Talk:
             telling = group.create_task(self._tell())
             while (message := await self._socket.receive()) is not None:
                 self._machine.take(message, clock())
+                if self._watch is not None:
+                    self._watch.heard(message)
                 due = self._machine.deadline()
                 if due is not None and (self._awaited is None or due < self._awaited):
                     self._changed.set()
@@ -223,6 +227,8 @@ class Talk:
                 messages = self._machine.poll(now)
                 closing = self._machine.closing  # if it is set while these are sent, the next poll may owe more
                 for message in messages:
+                    if self._watch is not None:
+                        self._watch.told(message)
                     await self._socket.send(message)
             await self._socket.close(*closing)
         except Gone:

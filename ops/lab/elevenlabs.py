@@ -13,6 +13,7 @@ from typing import Any
 
 from ops.lab.door import CREDENTIAL_REFUSED, Gone, Patience, Request, Socket, Talk, clock
 from ops.lab.profile import Fault, Faults, Profile
+from ops.lab.stamps import Stamps, VoiceWatch
 from ops.lab.voice import FORMATS, Chunk, Voice, VoiceOptions, chunks
 
 _PATH = re.compile(
@@ -87,8 +88,10 @@ class _Side:
 class ElevenLabs:
     """All of ElevenLabs that this lab has."""
 
-    def __init__(self, profile: Profile, faults: Faults, seed: int) -> None:
+    def __init__(self, profile: Profile, faults: Faults, seed: int, stamps: Stamps) -> None:
         self.talks: set[Talk] = set()
+        self._stamps = stamps
+        self._sockets = itertools.count(1)
         self._profile = profile
         self._faults = faults
         self._seed = seed
@@ -130,7 +133,8 @@ class ElevenLabs:
             voice.refuse("quota_exceeded", "This request exceeds your quota.")
         account = Account("multi" if options.multi else "single", voice.characters)
         self._accounts.append(account)
-        talk = Talk(socket, _Side(voice, key), fault)
+        watch = VoiceWatch(self._stamps, f"elevenlabs {next(self._sockets)}") if self._stamps.on else None
+        talk = Talk(socket, _Side(voice, key), fault, watch)
         self.talks.add(talk)
         try:
             await talk.run()

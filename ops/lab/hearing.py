@@ -97,6 +97,11 @@ class Nova:
         self._last_voice = 0.0
         self._next_interim = 0.0
 
+    @property
+    def voice_end(self) -> float:
+        """Where the last voice ended, in seconds of audio."""
+        return self._last_voice
+
     def deadline(self) -> float | None:
         return self._out.due()
 
@@ -257,6 +262,11 @@ class Flux:
         self._last_voice = 0.0
         self._next_update = profile.update_every
         self._patience = profile.turn_over_after.draw(chance)
+
+    @property
+    def voice_end(self) -> float:
+        """Where the last voice ended, in seconds of audio."""
+        return self._last_voice
 
     def deadline(self) -> float | None:
         return self._out.due()

@@ -4,7 +4,7 @@
 /v1/messages[/count_tokens]      Anthropic
 /v1/text-to-speech/…             ElevenLabs
 /api.twilio.com/2010-04-01/…     Twilio
-/lab/faults /lab/counts /lab/requests /lab/reset      the lab itself
+/lab/faults /lab/counts /lab/requests /lab/stamps /lab/reset      the lab itself
 """
 
 import argparse
@@ -28,6 +28,7 @@ from ops.lab.deepgram import Deepgram
 from ops.lab.door import Abort, Gone, Receive, Request, Scope, Send, Socket, Talk, clock
 from ops.lab.elevenlabs import ElevenLabs
 from ops.lab.profile import PROFILES, Fault, Faults, Profile
+from ops.lab.stamps import Stamps
 from ops.lab.twilio_rest import Calls, TwilioRest
 
 _LISTENS = ("/v1/listen", "/v2/listen")
@@ -36,12 +37,15 @@ _LISTENS = ("/v1/listen", "/v2/listen")
 class Vendors:
     """The ASGI application: finds the vendor that an address belongs to."""
 
-    def __init__(self, profile: Profile, rules: Sequence[Rule], seed: int, calls: Calls, abort: Abort) -> None:
+    def __init__(
+        self, profile: Profile, rules: Sequence[Rule], seed: int, calls: Calls, abort: Abort, stamps: Stamps
+    ) -> None:
         self._abort = abort
+        self._stamps = stamps
         self._faults = Faults()
-        self._deepgram = Deepgram(profile, self._faults, seed)
-        self._anthropic = Anthropic(profile, self._faults, seed, rules)
-        self._elevenlabs = ElevenLabs(profile, self._faults, seed)
+        self._deepgram = Deepgram(profile, self._faults, seed, stamps)
+        self._anthropic = Anthropic(profile, self._faults, seed, stamps, rules)
+        self._elevenlabs = ElevenLabs(profile, self._faults, seed, stamps)
         self._twilio = TwilioRest(calls, self._faults, seed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +86,8 @@ class Vendors:
             await request.answer(200, self._counts())
         elif asked == ("GET", "/lab/requests"):
             await request.answer(200, list(self._anthropic.requests))
+        elif asked == ("GET", "/lab/stamps"):
+            await request.answer(200, self._stamps.taken())
         elif asked == ("POST", "/lab/reset"):
             self._reset()
             await request.answer(200, {})
@@ -139,6 +145,11 @@ class Lab:
         requests: list[Any] = self._ask("/lab/requests")
         return requests
 
+    def stamps(self) -> list[dict[str, Any]]:
+        """What passed since the last time, message by message, if the lab was started with stamps."""
+        stamps: list[dict[str, Any]] = self._ask("/lab/stamps")
+        return stamps
+
     def reset(self) -> None:
         """No faults, no counts, no requests, nothing cached."""
         self._ask("/lab/reset", {})
@@ -152,9 +163,9 @@ class Lab:
 class _Server(uvicorn.Server):
     """uvicorn with the vendors inside, and a way to break a connection off."""
 
-    def __init__(self, profile: Profile, rules: Sequence[Rule], seed: int, calls: Calls) -> None:
+    def __init__(self, profile: Profile, rules: Sequence[Rule], seed: int, calls: Calls, stamps: bool) -> None:
         config = uvicorn.Config(
-            Vendors(profile, rules, seed, calls, self._break_off),
+            Vendors(profile, rules, seed, calls, self._break_off, Stamps(on=stamps)),
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_ping_interval=None,
@@ -184,11 +195,12 @@ async def vendors(
     *,
     seed: int = 0,
     calls: Calls | None = None,
+    stamps: bool = False,
 ) -> AsyncIterator[Lab]:
     """All vendors on a free port of this machine, in a thread of their own, so that no test can hold them up."""
     rules = [rule if isinstance(rule, Rule) else Rule.read(rule) for rule in script]
     chosen = PROFILES[profile] if isinstance(profile, str) else profile
-    server = _Server(chosen, rules, seed, calls or Calls())
+    server = _Server(chosen, rules, seed, calls or Calls(), stamps)
     with _listening(0) as listening:
         started = threading.Event()
         server.ready = started.set
@@ -218,9 +230,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", choices=sorted(PROFILES), default="reference")
     parser.add_argument("--script", type=Path, help="a JSON file: rules for what the mind says, before the clinic's")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stamps", action="store_true", help="note when each message passed, for a bench")
     given = parser.parse_args(arguments)
     rules = [Rule.read(each) for each in json.loads(given.script.read_text())] if given.script else []
-    server = _Server(PROFILES[given.profile], rules, given.seed, Calls())
+    server = _Server(PROFILES[given.profile], rules, given.seed, Calls(), given.stamps)
     with _listening(given.port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.ready = lambda: print(f"vendors ready at {address}, profile {given.profile}", flush=True)

@@ -1,0 +1,198 @@
+"""Whose time was it? Each gap before an answer, cut into what vendors took and what was ours. Pure.
+
+The lab stamps both sides with one clock. An answer is followed back from the ear to the mouth: the sound that answered,
+the text that became this sound, the words of the mind that this text consists of, the request that they answered, and
+the transcript that the request was made of. Between a vendor's message and what follows from it, the time is ours.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFINITION = (
+    "own share: the gap without the vendors' waits. What is ours, stamped by one clock: sound from the caller's mouth "
+    "to the ears' vendor, transcript to request, the words of the first clause (and the letter that proves its end) to "
+    "the text for the voice, the first sound (or the transcript that ended the turn, if that came later) to the caller."
+)
+
+Note = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One turn of one caller, as the caller measured it: when the voice began and ended, and when the answer began."""
+
+    name: str  # a word that this caller says in every turn, and nobody else ever
+    onset: float
+    end: float
+    answered: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Our part of one gap in seconds, leg by leg; a leg that nobody waited for is 0."""
+
+    hearing: float  # the caller's sound on its way to the ears' vendor
+    thinking: float = 0.0  # from the transcript to the request
+    speaking: float = 0.0  # from the words of the first clause, and the proof that it is one, to the text for the voice
+    playing: float = 0.0  # from the first sound, or the end of the turn, to the caller
+
+    @property
+    def total(self) -> float:
+        return self.hearing + self.thinking + self.speaking + self.playing
+
+
+@dataclass(slots=True)
+class _Request:
+    """One request to the mind, and its answer as far as it was noted."""
+
+    at: float
+    text: str
+    answer: str = ""
+    tokens: list[tuple[int, float]] = field(default_factory=list)  # how long the answer was, and since when
+    done: float = math.inf
+
+    def said(self, text: str, before: float) -> float | None:
+        """When the answer had all of this text, and the letter behind it: "at 3." may go on with "30".
+
+        Who guessed right and did not wait for that letter is measured from the text alone. None: it was not said.
+        """
+        begins = len(self.answer) - len(self.answer.lstrip())
+        if not self.answer.startswith(text, begins):
+            return None
+        ends = begins + len(text)
+        rest = self.answer[ends:]
+        proven = self._since(ends + len(rest) - len(rest.lstrip()) + 1)
+        return proven if proven <= before else self._since(ends)
+
+    def _since(self, length: int) -> float:
+        return next((at for reached, at in self.tokens if reached >= length), self.done)
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """One text that became sound."""
+
+    at: float
+    text: str
+    sounded: float | None = None
+
+
+@dataclass(slots=True)
+class _Call:
+    """What the vendors saw of one call, in order."""
+
+    words: list[Note] = field(default_factory=list)
+    requests: list[_Request] = field(default_factory=list)
+    utterances: list[_Utterance] = field(default_factory=list)
+
+
+def shares(turns: Sequence[Asked], notes: Sequence[Note]) -> list[Share | None]:
+    """Our share of each turn's gap, in the same order; None where the way back was lost."""
+    calls = _calls(notes, {turn.name for turn in turns})
+    return [_share(turn, calls[turn.name]) for turn in turns]
+
+
+def _share(turn: Asked, call: _Call) -> Share | None:
+    ended = _last((note for note in call.words if note["ends"]), turn.onset, turn.answered)
+    utterance = max(
+        (u for u in call.utterances if u.at > turn.onset and u.sounded is not None and u.sounded <= turn.answered),
+        key=lambda u: u.sounded or 0.0,
+        default=None,
+    )
+    if utterance is None or utterance.sounded is None or ended is None:
+        return None
+    if ended["at"] > utterance.sounded:  # the answer lay ready and waited for the end of the turn
+        return Share(_hearing(turn, ended), playing=turn.answered - ended["at"])
+    request, said = _asked_for(utterance, call.requests)
+    if request is None:
+        return None
+    cause = _cause(turn, request, call.words)
+    if cause is None:
+        return None
+    return Share(
+        _hearing(turn, cause), request.at - cause["at"], utterance.at - said, turn.answered - utterance.sounded
+    )
+
+
+def _asked_for(utterance: _Utterance, requests: Sequence[_Request]) -> tuple[_Request | None, float]:
+    """The request whose answer begins with this text, and when it had said it."""
+    for request in reversed(requests):
+        if request.at <= utterance.at and (said := request.said(utterance.text, utterance.at)) is not None:
+            return request, said
+    return None, 0.0
+
+
+def _cause(turn: Asked, request: _Request, words: Sequence[Note]) -> Note | None:
+    """The first transcript with all that the request says, else the last that came before it."""
+    wanted = _plain(request.text)
+    before = [note for note in words if turn.onset < note["at"] <= request.at and note["text"]]
+    same = (note for note in before if wanted.endswith(_plain(note["text"])))
+    return next(same, before[-1] if before else None)
+
+
+def _hearing(turn: Asked, note: Note) -> float:
+    """How much later than the caller sent it the vendor had the sound that this transcript was decided on."""
+    return float(note["heard"] - turn.end - note["quiet"])
+
+
+def _last(notes: Iterable[Note], after: float, until: float) -> Note | None:
+    between = [note for note in notes if after < note["at"] <= until]
+    return between[-1] if between else None
+
+
+# --- whose messages these were ----------------------------------------------------------------------------------------
+
+
+def _calls(notes: Sequence[Note], names: set[str]) -> dict[str, _Call]:
+    """Every note with the call whose caller's name was said at its place."""
+    calls = {name: _Call() for name in names}
+    owners = {
+        note["place"]: name
+        for note in notes
+        for name in names.intersection(_plain(note.get("text", "")).split())  # every caller's name is one of a kind
+    }
+    requests: dict[str, _Request] = {}
+    utterances: dict[tuple[str, str], _Utterance] = {}
+    for note in notes:
+        call = calls.get(owners.get(note["place"], ""))
+        if call is None:
+            continue
+        match note["what"]:
+            case "words":
+                call.words.append(note)
+            case "asked":
+                request = requests[note["place"]] = _Request(note["at"], note["text"])
+                call.requests.append(request)
+            case "token":
+                request = requests[note["place"]]
+                request.answer += note["text"]
+                request.tokens.append((len(request.answer), note["at"]))
+            case "done":
+                requests[note["place"]].done = note["at"]
+            case "text":
+                key = (note["place"], note["context"])
+                if key not in utterances:
+                    utterances[key] = _Utterance(note["at"], note["text"].strip())
+                    call.utterances.append(utterances[key])
+            case "sound":
+                if (utterance := utterances.get((note["place"], note["context"]))) is not None:
+                    utterance.sounded = note["at"]
+    return calls
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+_SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprtvz" for vowel in "aeiou"]
+
+
+def names(count: int) -> list[str]:
+    """So many different words of four syllables that nobody says by chance: the names of the callers."""
+    size = len(_SYLLABLES)
+    return [f"{_SYLLABLES[n % size]}{_SYLLABLES[n // size % size]}zuko" for n in range(count)]
