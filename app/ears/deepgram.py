@@ -148,6 +148,7 @@ class DeepgramEars:
             transport = Transport.latest()
             link = self._link_by(transport.socket)
             seconds = await transport.open()
+            link.opened_at = self._clock()
             try:
                 self._link = link
                 self._report(Connected("deepgram", seconds, warm))
