@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from json import dumps, loads
 from typing import Any
 
-from app.audio import RATE, Clip
+from app.audio import FRAME_BYTES, RATE, Clip
 from app.errors import CallerError
 
 LONGEST_TEXT = 65536  # letters: six seconds of sound in one frame, where the carrier sends a fiftieth of one
@@ -175,6 +175,21 @@ class MediaWire:
             self.oddities.after_stop += 1
             return False
         return True
+
+
+class Frames:
+    """Sound of any length, cut into frames of 20 ms: what the carrier sends in practice, and does not promise."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def cut(self, sound: bytes) -> list[bytes]:
+        if not self._rest and len(sound) == FRAME_BYTES:
+            return [sound]
+        sound = self._rest + sound
+        whole = len(sound) - len(sound) % FRAME_BYTES
+        self._rest = sound[whole:]
+        return [sound[start : start + FRAME_BYTES] for start in range(0, whole, FRAME_BYTES)]
 
 
 def _object(text: str | bytes) -> Mapping[str, Any]:

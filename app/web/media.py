@@ -116,10 +116,12 @@ class _Stream:
 
     async def _listen(self) -> None:
         conversation, hear, receive = self._conversation, self._conversation.hear, self._wire.receive
+        cut = wire.Frames().cut
         while (text := await self._text()) is not None:
             message = receive(text)
             if isinstance(message, wire.Media):
-                hear(message.payload)
+                for frame in cut(message.payload):
+                    hear(frame)
             elif isinstance(message, wire.MarkBack):
                 if message.name.isdecimal():
                     conversation.report(Played(int(message.name)))

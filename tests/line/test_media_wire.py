@@ -14,6 +14,7 @@ from app.errors import CallerError
 from app.line.media_wire import (
     LONGEST_TEXT,
     Connected,
+    Frames,
     Key,
     Letters,
     MarkBack,
@@ -179,3 +180,12 @@ def test_the_three_texts_that_may_be_sent_have_exactly_their_fields() -> None:
     }
     assert json.loads(letters.mark('a "b"')) == {"event": "mark", "streamSid": SID, "mark": {"name": 'a "b"'}}
     assert json.loads(letters.clear) == {"event": "clear", "streamSid": SID}
+
+
+@given(st.lists(st.binary(max_size=700), max_size=20))
+def test_sound_of_any_length_becomes_frames_of_twenty_milliseconds(pieces: list[bytes]) -> None:
+    frames = Frames()
+    cut = [frame for piece in pieces for frame in frames.cut(piece)]
+    whole = b"".join(pieces)
+    assert all(len(frame) == 160 for frame in cut)
+    assert b"".join(cut) == whole[: len(whole) // 160 * 160]
