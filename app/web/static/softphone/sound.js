@@ -1,6 +1,7 @@
 // The sound of a telephone in this browser: a microphone that gives frames and a loudspeaker that takes them.
 
 const LINE_RATE = 8000;
+const LAST_SYLLABLE = 0.6; // seconds; wireless loudspeakers are up to half a second behind
 
 const CAPTURE_FAULTS = {
   NotAllowedError:
@@ -109,8 +110,10 @@ export class Sound {
     this.loudspeaker.postMessage({ clear: true });
   }
 
+  // The microphone is let go at once; the last syllable may still be on its way through the device.
   async close() {
     this.stream.getTracks().forEach((track) => track.stop());
-    if (this.context.state !== "closed") await this.context.close();
+    await new Promise((resolve) => setTimeout(resolve, 1000 * LAST_SYLLABLE));
+    await this.context.close();
   }
 }
