@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -30,11 +30,11 @@ from app.store.ledger import write_call
 from app.store.live import Live, LocalLive
 from app.store.live_redis import RedisLive
 from app.store.rate_card import load_book
-from app.switchboard import trace
 from app.switchboard.books import Bookings
 from app.switchboard.exchange import Exchange
 from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
 from app.switchboard.scribe import Book, Scribe
+from app.switchboard.trace import open_trace
 from app.tools.catalogue import offered
 from app.tools.desk import Desk
 from app.tools.http import HttpTools
@@ -144,7 +144,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         directory = Directory(database)
         hire, voices = await _senses(settings, stack)
         traces = settings.data_dir / "traces"
-        exchange = Exchange(directory, hire, live, _traces(traces), most_calls=settings.max_calls)
+        exchange = Exchange(directory, hire, live, partial(open_trace, traces), most_calls=settings.max_calls)
         scribe = Scribe(traces, _book(database), exchange.is_going_on)
         exchange.ended = scribe.look
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
@@ -169,18 +169,6 @@ def _book(database: Database) -> Book:
             await write_call(session, bookings.call, bookings.turns, priced)
 
     return book
-
-
-def _traces(folder: Path) -> Callable[[str], trace.Trace]:
-    """A file for each call; a call that goes on after its stream broke gets another one beside it."""
-
-    def open_trace(sid: str) -> trace.Trace:
-        part = 1
-        while (folder / f"{sid}{'' if part == 1 else f'.{part}'}.jsonl").exists():
-            part += 1
-        return trace.FileTrace(folder, sid if part == 1 else f"{sid}.{part}")
-
-    return open_trace
 
 
 async def _senses(settings: Settings, stack: AsyncExitStack) -> tuple[Hire, Voices]:
@@ -208,11 +196,15 @@ async def _senses(settings: Settings, stack: AsyncExitStack) -> tuple[Hire, Voic
 
 async def _render_ahead(voices: Voices, directory: Directory) -> None:
     """Have ready what agents say without thinking, also those that are applied while we serve."""
+    told: dict[str, dict[str, str]] = {}
     while True:
         try:
             for agent in await directory.agents():
-                for text, why in (await voices.render(agent)).items():
-                    log.warning("agent %s: %r could not be rendered ahead: %s", agent.name, text, why)
+                failed = await voices.render(agent)
+                if failed and failed.keys() != told.get(agent.name, {}).keys():
+                    why = next(iter(failed.values()))
+                    log.warning("%s phrases of agent %s could not be rendered ahead: %s", len(failed), agent.name, why)
+                told[agent.name] = failed
         except SQLAlchemyError as error:
             log.warning("the database did not say which agents there are (%r)", error)
         await asyncio.sleep(_RENDER_AGAIN_SECONDS)

@@ -19,8 +19,13 @@ from pathlib import Path
 from rich.console import Console
 
 from app.call.account import Account
+from app.money.cost import Account as Cost
+from app.money.cost import account as price
+from app.money.rates import RateBook
 from app.report import call_sheet
+from app.store.rate_card import seed_rates
 from app.switchboard import trace
+from app.switchboard.books import bookings
 from ops.lab.place import Target, place
 from ops.lab.report import Report
 from ops.lab.story import Ends, Hears, Says, Story, TalksOver
@@ -57,7 +62,7 @@ def main() -> int:
     with _house(console, given.port or _free_port()) as address:
         report, account = asyncio.run(_call(console, address))
         console.print("\n[bold]What the call came to[/]")
-        for line in call_sheet.sheet(account):
+        for line in call_sheet.sheet(account, _cost()):
             console.print(line, markup=False)
         if report.failed:
             console.print(f"\n[red]✗ The call did not go as it should: {report.failed}[/]")
@@ -110,8 +115,17 @@ async def _follow(console: Console, account: Account, over: asyncio.Event) -> No
         await asyncio.sleep(_LOOK_SECONDS)
 
 
+def _cost() -> Cost | None:
+    """What the call cost, by the prices that come with this release."""
+    path = _newest_trace()
+    if path is None:
+        return None
+    booked = bookings([trace.read(path)])
+    return price(booked.lines, RateBook(seed_rates()), booked.call.started_at.date())
+
+
 def _newest_trace() -> Path | None:
-    traces = sorted((FOLDER / "traces").glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    traces = sorted((FOLDER / "traces").rglob("*.jsonl"), key=lambda path: path.stat().st_mtime)
     return traces[-1] if traces else None
 
 

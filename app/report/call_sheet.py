@@ -9,7 +9,10 @@ from decimal import Decimal
 from app.call.account import DEFINITIONS, Account, Turn
 from app.call.actions import Write
 from app.call.events import Metered
+from app.money.cost import Account as Cost
+from app.money.cost import shown
 
+_USED = ("vendor", "product", "unit", "quantity", "")
 _STAGES = ("endpointing", "first token", "first clause", "first voice", "send")
 
 
@@ -29,8 +32,8 @@ def turn(told: Turn) -> str:
     return f"         turn {told.number}: gap {_ms(told.gap)} ms ({steps}{ahead})"
 
 
-def sheet(account: Account) -> list[str]:
-    """The figures of a whole call, with what they mean."""
+def sheet(account: Account, cost: Cost | None = None) -> list[str]:
+    """The figures of a whole call, with what they mean; `cost` prices what was used."""
     lines = ["Turns (milliseconds)"]
     rows: list[tuple[str, ...]] = [("turn", "gap", *_STAGES, "")]
     for told in account.turns:
@@ -44,7 +47,7 @@ def sheet(account: Account) -> list[str]:
         stops = ", ".join(_ms(seconds) for seconds in account.barge_ins)
         lines.append(f"  barge-in: {stops} ms from the caller's onset to the clear")
     lines += ["", "Used"]
-    lines += _table([("vendor", "product", "unit", "quantity", ""), *_usage(account.usage)])
+    lines += _priced(cost) if cost is not None else _table([_USED, *_usage(account.usage)])
     for trouble in account.troubles:
         lines.append(f"  trouble at the {trouble.who}: {trouble.what}")
     lines += ["", f"Ended: {account.reason or 'still going on'}" + (f" ({account.fault})" if account.fault else "")]
@@ -52,13 +55,32 @@ def sheet(account: Account) -> list[str]:
 
 
 def _usage(usage: Iterable[Metered]) -> list[tuple[str, ...]]:
-    sums: dict[tuple[str, str, str, str], Decimal] = {}
+    sums: dict[tuple[str, ...], Decimal] = {}
     for metered in usage:
-        key = (metered.vendor, metered.product, metered.unit, f"wasted: {metered.wasted}" if metered.wasted else "")
+        key = (metered.vendor, metered.product, metered.unit, _why(metered.wasted))
         sums[key] = sums.get(key, Decimal(0)) + Decimal(metered.quantity)
-    return [
-        (vendor, product, unit, f"{amount:f}", note) for (vendor, product, unit, note), amount in sorted(sums.items())
-    ]
+    return [(*key[:3], f"{amount:f}", key[3]) for key, amount in sorted(sums.items())]
+
+
+def _priced(cost: Cost) -> list[str]:
+    """What was used, and what it costs: exact, and unknown where no price is known."""
+    sums: dict[tuple[str, ...], tuple[Decimal, Decimal | None]] = {}
+    for row in cost.rows:
+        key = (row.line.vendor, row.line.product, row.line.unit, _why(row.line.wasted))
+        amount, dollars = sums.get(key, (Decimal(0), Decimal(0)))
+        sums[key] = (
+            amount + row.line.quantity,
+            None if row.cost is None or dollars is None else dollars + row.cost,
+        )
+    rows: list[tuple[str, ...]] = [(*_USED[:4], "US dollars", "")]
+    for key, (amount, dollars) in sorted(sums.items()):
+        rows.append((*key[:3], f"{amount.normalize():f}", "unknown" if dollars is None else shown(dollars), key[3]))
+    total = "unknown" if cost.total is None else shown(cost.total)
+    return _table([*rows, ("", "", "", "all of it", total, f"of which wasted {shown(cost.wasted)}")])
+
+
+def _why(wasted: str) -> str:
+    return f"wasted: {wasted}" if wasted else ""
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -1,10 +1,18 @@
 """One call as a page of text."""
 
+from datetime import date
+from decimal import Decimal
+
 from app.call.account import Account
 from app.call.actions import Commit, HangUp, Play, Think, Write
 from app.call.events import Metered, Troubled
+from app.money.cost import account
+from app.money.rates import Rate, RateBook
+from app.money.usage import lines
 from app.report import call_sheet
 from tests.call.playbook import second
+
+DAY = date(2026, 11, 21)
 
 
 def told() -> Account:
@@ -37,3 +45,12 @@ def test_the_sheet_adds_up_what_was_used_and_says_how_it_ended() -> None:
     assert "elevenlabs  eleven_flash_v2_5  character  15" in page
     assert "trouble at the line: two frames were lost" in page
     assert page.endswith("Ended: agent said goodbye (agent)")
+
+
+def test_what_was_used_is_priced_and_what_has_no_price_is_unknown() -> None:
+    rate = Rate("elevenlabs", "eleven_flash_v2_5", "character", Decimal("0.04"), 1000, DAY, "a list", DAY)
+    facts = [("1", told().usage[0]), ("2", Metered("nobody", "nothing", "piece", "1"))]
+    page = "\n".join(call_sheet.sheet(told(), account(lines(facts), RateBook([rate]), DAY)))
+    assert "elevenlabs  eleven_flash_v2_5  character  10         0.000400" in page
+    assert "nobody      nothing            piece      1          unknown" in page
+    assert "all of it  unknown     of which wasted 0.000000" in page
