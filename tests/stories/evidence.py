@@ -6,13 +6,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, TypeVar
 
 from app.call.account import Account
 from app.call.actions import HangUp, StopThinking, Think, Transfer, UseTools, Write
-from app.call.events import Metered, ThoughtEnded, ThoughtFailed, ToolsAnswered
+from app.call.events import ThoughtEnded, ThoughtFailed, ToolsAnswered
 from app.call.patience import plain
 from app.switchboard import trace
+from app.switchboard.books import Bookings, bookings
 from app.switchboard.trace import Recorded
 from ops.lab.caller import Caller
 
@@ -28,13 +30,14 @@ class Evidence:
     traces: Sequence[Recorded]
     dialled: Sequence[str]
     failed: str = ""  # why the call did not go well, in the telephone company's eyes
+    slack: float = 0.0  # seconds that a busy machine may add to any time
     _account: Account = field(default_factory=Account)
 
     def __post_init__(self) -> None:
         for recorded in self.traces:
             for entry in recorded.entries:
                 if entry.thing is not None:
-                    self._account.add(entry.moment, entry.thing)
+                    self._account.add(entry.moment, entry.thing, entry.waited)
 
     @property
     def account(self) -> Account:
@@ -73,13 +76,15 @@ class Evidence:
         """The texts of each request to the mind, each text with its role."""
         return [texts(body) for body in self.requests]
 
-    def metered(self, vendor: str, unit: str) -> Decimal:
-        """What this vendor will bill, in this unit."""
-        return sum((Decimal(cost.quantity) for cost in self.of(Metered) if _is(cost, vendor, unit)), Decimal())
+    @cached_property
+    def bookings(self) -> Bookings:
+        """The call as it goes into the ledger."""
+        return bookings(self.traces)
 
-
-def _is(cost: Metered, vendor: str, unit: str) -> bool:
-    return cost.vendor == vendor and cost.unit.endswith(unit)
+    def billed(self, vendor: str, unit: str) -> Decimal:
+        """What this vendor will bill, in units whose names end so."""
+        lines = (line for line in self.bookings.lines if line.vendor == vendor and line.unit.endswith(unit))
+        return sum((line.quantity for line in lines), Decimal())
 
 
 def texts(body: Mapping[str, Any]) -> list[str]:
@@ -155,12 +160,15 @@ def expect_a_complete_account(told: Evidence) -> None:
         ("twilio", "stream_minute"),
         ("twilio", "inbound_minute"),
     ):
-        assert told.metered(vendor, unit) > 0, f"no {unit} of {vendor} is in the account"
+        assert told.billed(vendor, unit) > 0, f"no {unit} of {vendor} is in the account"
     if told.of(ThoughtEnded):
-        assert told.metered("anthropic", "output_token") > 0
-        assert told.metered("anthropic", "token") > told.metered("anthropic", "output_token")
-    assert told.account.greeting is not None
-    assert told.account.ended is not None
+        assert told.billed("anthropic", "output_token") > 0
+        assert told.billed("anthropic", "token") > told.billed("anthropic", "output_token")
+    assert told.bookings.call.greeting_seconds is not None
+    assert (told.bookings.call.duration_seconds or 0.0) > 0
+    assert (told.bookings.call.end_reason, told.bookings.call.end_fault) == told.ending
+    spoken = [turn.heard for turn in told.bookings.turns if turn.who == "agent"]
+    assert " ".join(heard for heard in spoken if heard) == told.heard
     for turn in told.account.turns:
         assert turn.turn_end >= turn.heard_end
 

@@ -226,8 +226,7 @@ class Stage:
         self.traces.append(file.path)
         return file
 
-    async def play(self) -> Caller:
-        caller = Caller(self.tale.story)
+    async def play(self, caller: Caller) -> Caller:
         live = LocalLive(asyncio.get_running_loop().time)
         exchange = Exchange(_OneNumber(self.agent), self.hire, live, self.open_trace, most_calls=1)
         async with asyncio.TaskGroup() as tasks:
@@ -255,13 +254,20 @@ class Stage:
         caller.hang_up()
 
 
-def play(tale: Tale, *, ears: str = "nova-3", work_ahead: str = "eager", profile: Profile = REFERENCE) -> Evidence:
-    """The tale, from the ring to the end of the call."""
+def play(
+    tale: Tale,
+    *,
+    ears: str = "nova-3",
+    work_ahead: str = "eager",
+    profile: Profile = REFERENCE,
+    caller: Caller | None = None,
+) -> Evidence:
+    """The tale, from the ring to the end of the call, acted out by this caller or by one who knows its story."""
     with TemporaryDirectory() as folder:
         agent = tale.agent_with(ears=ears, work_ahead=work_ahead)
         brain = Brain(profile, [Rule.read(rule) for rule in tale.rules])
         stage = Stage(tale, agent, Path(folder), brain, profile, list(tale.mind_faults))
-        caller = virtual_time.run(stage.play())
+        caller = virtual_time.run(stage.play(caller or Caller(tale.story)))
         return Evidence(caller, stage.requests, [trace.read(path) for path in stage.traces], stage.dialled)
 
 

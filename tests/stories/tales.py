@@ -29,6 +29,8 @@ HISTORY = (
     "Every spring we open the garden for our patients and their families. "
     "If you like, I can tell you more about any of that."
 )
+BEGINNING = HISTORY[: HISTORY.index(" Later")]
+ON_ITS_BEGINNING = {"when": "how did it begin", "say": BEGINNING}
 GOODBYE = (Says("Thank you, goodbye."), Hears("Goodbye"), Ends())
 
 
@@ -59,7 +61,7 @@ THREE_TURNS = Tale(
 def expect_a_quick_clear(told: Evidence) -> None:
     (over,) = [turn for turn in told.caller.turns if turn.over]
     assert over.barge_in is not None
-    assert over.barge_in <= 0.1
+    assert over.barge_in <= 0.1 + told.slack
     (cut,) = interrupted(told)
     assert HISTORY.startswith(cut.heard)
     assert 4 <= len(cut.heard.split()) <= 8
@@ -86,24 +88,25 @@ BARGE_IN = Tale(
 )
 
 
-def expect_the_whole_history(told: Evidence) -> None:
-    assert HISTORY in told.heard
+def expect_the_whole_beginning(told: Evidence) -> None:
+    assert BEGINNING in told.heard
     expect_no_interruption(told)
 
 
 BACKCHANNEL = Tale(
-    "mhm while the agent tells a long story",
+    "mhm and okay while the agent tells a story",
     (
         Hears("How can I help"),
-        Says("Tell me everything about the clinic."),
+        Says("How did it begin?"),
         Mutters("mhm", after_words=7),
-        Mutters("okay", after_words=24),
-        Hears("any of that", within=40.0),
+        Mutters("okay", after_words=20),
+        Hears("bicycle", within=20.0),
         *GOODBYE,
     ),
-    turns=("tell me everything about the clinic", "thank you goodbye"),
+    rules=(ON_ITS_BEGINNING,),
+    turns=("how did it begin", "thank you goodbye"),
     ends=SAID_GOODBYE,
-    check=expect_the_whole_history,
+    check=expect_the_whole_beginning,
 )
 
 
@@ -111,20 +114,21 @@ def expect_to_go_on_within_a_second(told: Evidence) -> None:
     stretches = told.caller.ear.stretches
     pauses = [after.start - before.end for before, after in pairwise(stretches) if before.cleared]
     assert len(pauses) == 1
-    assert pauses[0] <= 1.1
-    expect_the_whole_history(told)
+    assert pauses[0] <= 1.1 + told.slack
+    expect_the_whole_beginning(told)
 
 
 COUGH = Tale(
     "a cough while the agent speaks",
     (
         Hears("How can I help"),
-        Says("Tell me everything about the clinic."),
+        Says("How did it begin?"),
         Coughs(after_words=7),
-        Hears("any of that", within=40.0),
+        Hears("bicycle", within=20.0),
         *GOODBYE,
     ),
-    turns=("tell me everything about the clinic", "thank you goodbye"),
+    rules=(ON_ITS_BEGINNING,),
+    turns=("how did it begin", "thank you goodbye"),
     ends=SAID_GOODBYE,
     check=expect_to_go_on_within_a_second,
 )
@@ -191,7 +195,7 @@ def expect_both_tools_at_once(told: Evidence) -> None:
     ((answered_at, answered),) = told.timed(ToolsAnswered)
     assert [call.name for call in used.calls] == ["opening_hours", "price_list"]
     assert [answer.failed for answer in answered.answers] == [False, False]
-    assert answered_at - asked_at < 0.9  # each takes half a second
+    assert answered_at - asked_at < 0.9 + told.slack  # each takes half a second
     committed = told.account.turns[0].turn_end
     assert asked_at >= committed
 
@@ -248,7 +252,7 @@ DISCLOSURE = Tale(
 def expect_a_cover(told: Evidence) -> None:
     (turn, *_) = told.account.turns
     assert turn.sent_first is not None
-    assert turn.sent_first - turn.turn_end < 1.1
+    assert turn.sent_first - turn.turn_end < 1.1 + told.slack
     assert not any("One moment." in text for texts in told.asked() for text in texts)
 
 
@@ -272,9 +276,9 @@ def expect_a_second_request(told: Evidence) -> None:
 
 TOO_SLOW_MIND = Tale(
     "a mind that is slower than patience has a second one asked",
-    (Hears("How can I help"), Says("What does a check-up cost?"), Hears("eighty"), *GOODBYE),
-    rules=({"when": "cost", "say": "It is eighty francs.", "delay": 2.5},),
-    heard=("One moment[.] It is eighty francs[.]", "Goodbye"),
+    (Hears("How can I help"), Says("And what about an operation?"), Hears("eight hundred"), *GOODBYE),
+    rules=({"when": "operation", "say": "That is eight hundred francs.", "delay": 2.5},),
+    heard=("One moment[.] That is eight hundred francs[.]", "Goodbye"),
     ends=SAID_GOODBYE,
     check=expect_a_second_request,
 )
