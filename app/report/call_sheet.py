@@ -66,7 +66,7 @@ def _priced(cost: Cost) -> list[str]:
     """What was used, and what it costs: exact, and unknown where no price is known."""
     sums: dict[tuple[str, ...], tuple[Decimal, Decimal | None]] = {}
     for row in cost.rows:
-        key = (row.line.vendor, row.line.product, row.line.unit, _why(row.line.wasted))
+        key: tuple[str, ...] = (row.line.vendor, row.line.product, row.line.unit, _why(row.line.wasted))
         amount, dollars = sums.get(key, (Decimal(0), Decimal(0)))
         sums[key] = (
             amount + row.line.quantity,
