@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from app import commands
-from app import main as house
 from app.errors import SettingsError
 from app.settings import Settings
 
@@ -60,6 +59,8 @@ def serve() -> None:
     """Answer the telephone until told to stop."""
     settings = Settings.read(os.environ)
     settings.require_serving()
+    from app import main as house  # the vendors' packages take two seconds, which only a server has to spend
+
     _run(house.serve(settings))
 
 
