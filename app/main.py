@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -21,19 +21,15 @@ from app.line.signature import Signatures
 from app.mind.briefing import facts_line
 from app.mind.claude import ClaudeMind
 from app.mind.claude import open_client as open_claude
-from app.money.cost import account
 from app.mouth.voices import Voices
 from app.settings import Settings
 from app.store.database import Database
 from app.store.directory import Directory
-from app.store.ledger import write_call
 from app.store.live import Live, LocalLive
 from app.store.live_redis import RedisLive
-from app.store.rate_card import load_book
-from app.switchboard.books import Bookings
 from app.switchboard.exchange import Exchange
 from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
-from app.switchboard.scribe import Book, Scribe
+from app.switchboard.scribe import Scribe, write_into
 from app.switchboard.trace import open_trace
 from app.tools.catalogue import offered
 from app.tools.desk import Desk
@@ -145,7 +141,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         hire, voices = await _senses(settings, stack)
         traces = settings.data_dir / "traces"
         exchange = Exchange(directory, hire, live, partial(open_trace, traces), most_calls=settings.max_calls)
-        scribe = Scribe(traces, _book(database), exchange.is_going_on)
+        scribe = Scribe(traces, write_into(database), exchange.is_going_on)
         exchange.ended = scribe.look
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
         doors = build(exchange, signatures, settings.public_url, directory.numbers)
@@ -157,18 +153,6 @@ def _live(settings: Settings) -> Live:
         return RedisLive(settings.redis_url)
     log.info("REDIS_URL is not set: calls are kept in this process alone, and end with it")
     return LocalLive()
-
-
-def _book(database: Database) -> Book:
-    """Prices an account by the rates of its day, and writes it whole."""
-
-    async def book(bookings: Bookings) -> None:
-        async with database.writing() as session:
-            rates = await load_book(session)
-            priced = account(bookings.lines, rates, bookings.call.started_at.astimezone(UTC).date())
-            await write_call(session, bookings.call, bookings.turns, priced)
-
-    return book
 
 
 async def _senses(settings: Settings, stack: AsyncExitStack) -> tuple[Hire, Voices]:

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,22 @@ def postgres() -> Iterator[str]:
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
+    with own_postgres() as server:
+        yield server.url
+
+
+@dataclass(frozen=True)
+class OwnPostgres:
+    """A PostgreSQL that a test may stop and start again."""
+
+    url: str
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A PostgreSQL of one's own, running."""
     program = _find("PostgreSQL", "TEST_DATABASE_URL", _postgres_here, "postgresql", "pgserver")
     owner = _owner("postgres") if os.geteuid() == 0 else {}  # PostgreSQL refuses to be run by root
     with _folder(owner) as folder:
@@ -46,8 +63,16 @@ def postgres() -> Iterator[str]:
         seconds = str(int(START_SECONDS))
         stop = [str(control), "-D", str(data), "-w", "-m", "immediate", "stop"]
         with _at_the_end(stop, folder, owner):
-            run(control, "-D", data, "-w", "-t", seconds, "-l", folder / "log", "-o", options, "start")
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+
+            def start() -> None:
+                run(control, "-D", data, "-w", "-t", seconds, "-l", folder / "log", "-o", options, "start")
+
+            start()
+            yield OwnPostgres(
+                f"postgresql://postgres@127.0.0.1:{port}/postgres",
+                start,
+                lambda: run(control, "-D", data, "-w", "-m", "fast", "stop"),
+            )
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from app.call.account import Account, Turn
 from app.call.actions import Think, Write
-from app.call.events import Connected, Metered
+from app.call.events import Connected, Metered, Thought
+from app.ears.deepgram_wire import model
 from app.money.usage import Line, lines, telephone
 from app.report.percentiles import percentiles
 from app.store.ledger import CallRecord, TurnRecord
@@ -164,22 +165,48 @@ def _lines(parts: Sequence[Part], recorded: Sequence[Recorded]) -> tuple[Line, .
         if part.killed:
             facts += [(f"{place}.x{number}", fact) for number, fact in enumerate(_untold(part, each), 1)]
     head = parts[0].head.facts
-    streamed = sum(part.ended - part.account.opened for part in parts if part.account.opened is not None)
-    whole = telephone(head.direction, head.number, head.party, seconds=streamed, streamed=streamed)
+    whole = telephone(head.direction, head.number, head.party, seconds=_held(parts), streamed=_streamed(parts))
     facts += [(f"line.{number}", fact) for number, fact in enumerate(whole, 1)]
     return lines(facts)
 
 
+def _streamed(parts: Sequence[Part]) -> float:
+    return round(sum(part.ended - part.account.opened for part in parts if part.account.opened is not None), 3)
+
+
+def _held(parts: Sequence[Part]) -> float:
+    """How long the telephone was held: from the first stream's start to the last one's end, with what lay between."""
+    opened = [part.account.opened + part.shift for part in parts if part.account.opened is not None]
+    ended = [part.ended + part.shift for part in parts if part.account.opened is not None]
+    return round(ended[-1] - opened[0], 3) if opened else 0.0
+
+
 def _untold(part: Part, recorded: Recorded) -> Iterable[Metered]:
     """What vendors will bill for a killed process though it could not say so any more."""
+    agent, why = part.head.agent, "the process was killed"
     told = {fact.question for fact in part.account.usage if fact.vendor == "anthropic"}
+    hearing: float | None = None  # since when a socket stood whose end nobody has told
+    asked: dict[int, Think] = {}
+    thought: dict[int, int] = {}
     for entry in recorded.entries:
         match entry.thing:
-            case Connected(vendor="deepgram") if not any(fact.vendor == "deepgram" for fact in part.account.usage):
-                seconds = f"{Decimal(str(round(part.ended - entry.moment, 3)))}"
-                yield Metered("deepgram", part.head.agent.ears, "second", seconds, estimated=True)
-            case Think(question=question, messages=messages, fallback=fallback) if question not in told:
-                model = part.head.agent.fallback_model if fallback else part.head.agent.model
-                letters = sum(len(str(message)) for message in messages) + len(part.head.agent.prompt)
-                tokens = str(round(letters / _LETTERS_PER_TOKEN))
-                yield Metered("anthropic", model, "input_token", tokens, question, True, "the process was killed")
+            case Connected(vendor="deepgram"):
+                hearing = entry.moment
+            case Metered(vendor="deepgram"):
+                hearing = None
+            case Think(question=question) if question not in told:
+                asked[question] = entry.thing
+            case Thought(question=question, text=text) if question in asked:
+                thought[question] = thought.get(question, 0) + len(text)
+    if hearing is not None:
+        seconds = format(Decimal(str(round(part.ended - hearing, 3))), "f")
+        yield Metered("deepgram", model(agent), "second", seconds, estimated=True)
+    for question, think in asked.items():
+        name = agent.fallback_model if think.fallback else agent.model
+        letters = sum(len(str(message)) for message in think.messages) + len(agent.prompt)
+        yield Metered("anthropic", name, "input_token", _tokens(letters), question, True, why)
+        yield Metered("anthropic", name, "output_token", _tokens(thought.get(question, 0)), question, True, why)
+
+
+def _tokens(letters: int) -> str:
+    return str(round(letters / _LETTERS_PER_TOKEN))

@@ -7,21 +7,38 @@ there, and the next scribe that finds them unlocked finishes them. Writing one t
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC
 from pathlib import Path
 
 from app.errors import PatchcordError
+from app.money.cost import account
+from app.store.database import Database
+from app.store.ledger import write_call
+from app.store.rate_card import load_book
 from app.switchboard.books import Bookings, bookings
-from app.switchboard.trace import is_being_written, read
+from app.switchboard.trace import WRITTEN, Recorded, is_being_written, read
 
 log = logging.getLogger(__name__)
 
-WRITTEN = "written"  # the folder beside the traces where those lie that have become rows
 UNREADABLE = "unreadable"
 _LOOK_SECONDS = 5.0  # for what other processes left; our own calls wake the scribe at once
 _AWAY_SECONDS = 2.0  # between two tries while the database is away
 _SETTLE_SECONDS = 0.5  # a carrier that is about to resume a broken call asks within this time
 
 Book = Callable[[Bookings], Awaitable[None]]
+
+
+def write_into(database: Database) -> Book:
+    """Prices an account by the rates of its day, and writes it whole."""
+
+    async def book(bookings: Bookings) -> None:
+        async with database.writing() as session:
+            rates = await load_book(session)
+            priced = account(bookings.lines, rates, bookings.call.started_at.astimezone(UTC).date())
+            await write_call(session, bookings.call, bookings.turns, priced)
+
+    return book
 
 
 class Scribe:
@@ -55,14 +72,11 @@ class Scribe:
         finished = await asyncio.to_thread(self._finished)
         self.waiting = len(finished)
         for sid, traces in finished:
-            try:
-                account = await asyncio.to_thread(_bookings, traces)
-            except (PatchcordError, ValueError, KeyError, TypeError) as error:
-                log.error("the trace of call %s cannot be read (%r); it is put aside", sid, error)
-                await asyncio.to_thread(self._put, traces, UNREADABLE)
+            told = await asyncio.to_thread(self._told, traces)
+            if told is None:
                 continue
             try:
-                await self._book(account)
+                await self._book(told)
             except Exception as error:  # whatever a database raises: the trace waits, and is tried again
                 log.warning("the account of call %s waits: %r", sid, error)
                 return False
@@ -71,25 +85,40 @@ class Scribe:
         return True
 
     def _finished(self) -> list[tuple[str, list[Path]]]:
-        """The calls whose every trace is complete or left by a process that is gone, each with its traces in order."""
+        """The calls whose every trace is complete or left by a process that is gone, each with its traces in order.
+
+        A call that went on after its account was written is written anew, with the traces that were put away then.
+        """
         calls: dict[str, list[Path]] = {}
         for path in self._folder.glob("*.jsonl"):
             calls.setdefault(path.name.partition(".")[0], []).append(path)
+        away = self._folder / WRITTEN
         return [
-            (sid, sorted(traces, key=_place))
+            (sid, sorted([*traces, *away.glob(f"{sid}.jsonl"), *away.glob(f"{sid}.*.jsonl")], key=_place))
             for sid, traces in sorted(calls.items())
             if not self._is_going_on(sid) and not any(map(is_being_written, traces))
         ]
+
+    def _told(self, traces: list[Path]) -> Bookings | None:
+        """The account that these traces tell; what cannot be read is put aside, and the rest still counts."""
+        recorded: list[Recorded] = []
+        for trace in list(traces):
+            try:
+                recorded.append(read(trace))
+            except FileNotFoundError:  # another scribe has just put it away
+                return None
+            except (PatchcordError, ValueError, KeyError, TypeError) as error:
+                log.error("the trace %s cannot be read (%r); it is put aside", trace.name, error)
+                self._put([trace], UNREADABLE)
+                traces.remove(trace)
+        return bookings(recorded) if recorded else None
 
     def _put(self, traces: Sequence[Path], folder: str) -> None:
         target = self._folder / folder
         target.mkdir(exist_ok=True)
         for trace in traces:
-            trace.rename(target / trace.name)
-
-
-def _bookings(traces: Sequence[Path]) -> Bookings:
-    return bookings([read(trace) for trace in traces])
+            with suppress(FileNotFoundError):  # another scribe was quicker
+                trace.rename(target / trace.name)
 
 
 def _place(path: Path) -> int:

@@ -7,6 +7,7 @@ written as its length only. `replay` runs a trace through the core again and say
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ _TICK = "tick"
 _CALL = "call"
 _END = "end"
 FORMAT = 1
+WRITTEN = "written"  # the folder beside the traces where those lie that have become rows
+_FIRST_LINE_SECONDS = (
+    10.0  # between making the file and locking it lies less than a millisecond, on a loaded machine more
+)
 _FELT = 0.0005  # of waiting in our inbox; less is not worth a word in every line
 
 T = TypeVar("T")
@@ -52,7 +57,7 @@ class FileTrace:
     def __init__(self, folder: Path, sid: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{sid}.jsonl"
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.failed = ""
 
@@ -68,10 +73,30 @@ class FileTrace:
             self._file = -1
 
 
+def open_trace(folder: Path, sid: str) -> FileTrace:
+    """The next trace of this call: its first one, or one more beside those of streams that broke."""
+    part = 1
+    while True:
+        name = sid if part == 1 else f"{sid}.{part}"
+        part += 1
+        if (folder / WRITTEN / f"{name}.jsonl").exists():
+            continue
+        try:
+            return FileTrace(folder, name)
+        except FileExistsError:
+            continue
+
+
 def is_being_written(path: Path) -> bool:
-    """Does a living process hold this trace?"""
-    file = os.open(path, os.O_RDONLY)
+    """Does a living process hold this trace, or is one just about to? One that has been put away nobody writes."""
     try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        told = os.fstat(file)
+        if told.st_size == 0 and time.time() - told.st_mtime < _FIRST_LINE_SECONDS:
+            return True
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
