@@ -42,6 +42,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._moment
 
+    def hold_up(self, seconds: float) -> None:
+        """Let time pass in which the loop can do nothing else."""
+        self._pass(seconds)
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end in virtual time."""

@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from app.call.actions import HangUp, Message, Transfer
 from app.call.agent import Agent
@@ -17,6 +17,7 @@ from app.call.events import HangUpAsked
 from app.errors import VendorError
 from app.switchboard.conversation import Conversation
 from app.switchboard.ports import CallFacts, Hire
+from app.switchboard.pulse import Pulse
 from app.switchboard.trace import Trace, messages_from, plain, restored
 
 T = TypeVar("T")
@@ -67,6 +68,21 @@ class Refused:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """A call as any process can take it up: who answers whom, and what was said so far."""
+
+    facts: CallFacts
+    agent: Agent
+    version: int
+    memory: tuple[Message, ...] = ()
+    resumes: int = 0
+
+    def told(self, memory: tuple[Message, ...]) -> str:
+        about = {"facts": plain(self.facts), "agent": self.agent.name, "version": self.version}
+        return json.dumps({**about, "resumes": self.resumes, "memory": plain(memory)})
+
+
 @dataclass(slots=True)
 class _Seat:
     """A conversation of this process, from its ring to its end."""
@@ -86,12 +102,18 @@ class Exchange:
         open_trace: Callable[[str], Trace],
         *,
         most_calls: int,
+        alone: bool = True,
     ) -> None:
+        """`alone`: the stream of a call comes to the process that answered its webhook. Where it may come to another
+        one, a conversation begins with its stream, and what the two need to know of it lies in the live store.
+        """
         self._directory = directory
         self._hire = hire
         self._live = live
         self._open_trace = open_trace
         self._most_calls = most_calls
+        self._alone = alone
+        self.pulse = Pulse()
         self._seats: dict[str, _Seat] = {}  # by the carrier's name of the call
         self._next: dict[str, str] = {}  # what follows a stream, should the live store be away
         self._tasks: asyncio.TaskGroup | None = None
@@ -114,6 +136,8 @@ class Exchange:
             return "this process is being stopped"
         if len(self._seats) >= self._most_calls:
             return f"{self._most_calls} calls are going on, which is all that MAX_CALLS allows"
+        if self.pulse.is_late:
+            return f"the event loop is {self.pulse.lag * 1000:.0f} ms late: one more call would spoil all of them"
         return None
 
     def is_going_on(self, sid: str) -> bool:
@@ -123,9 +147,11 @@ class Exchange:
         """Owns every task of every call until `stop`."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            beating = tasks.create_task(self.pulse.run())
             self.ready.set()
             await self._stop.wait()
             self.ready.clear()
+            beating.cancel()
             for task in list(self._errands):
                 task.cancel()
 
@@ -153,7 +179,7 @@ class Exchange:
         if found is None:
             return Refused(f"no agent answers {facts.number}", NOT_IN_SERVICE)
         agent, version = found
-        return Admitted(await self._seat(facts, agent, version))
+        return Admitted(await self._token(_About(facts, agent, version)))
 
     async def connect(self, token: str) -> Conversation | None:
         """The stream with this token is here. A token opens one stream, once."""
@@ -164,15 +190,10 @@ class Exchange:
                 return None
             seat.taken = True
             return seat.conversation
-        if value is None:
+        about = None if value is None else await self._known(json.loads(value))
+        if about is None or about.facts.sid in self._seats:
             return None
-        told = json.loads(value)  # another process answered the webhook
-        facts = restored(CallFacts, told["facts"])
-        agent = await self._directory.version_of(told["agent"], told["version"])
-        if agent is None or facts.sid in self._seats:
-            return None
-        await self._seat(facts, agent, told["version"], messages_from(told["memory"]), told["resumes"])
-        seat = self._seats[facts.sid]
+        seat = self._seat(about, token)
         seat.taken = True
         return seat.conversation
 
@@ -193,48 +214,55 @@ class Exchange:
 
     # --- within ------------------------------------------------------------------------------------------------------
 
-    async def _resume(self, told: dict[str, object]) -> HangUp | Admitted:
-        facts = restored(CallFacts, told["facts"])
-        version, resumes = int(str(told["version"])), int(str(told["resumes"])) + 1
-        agent = await self._directory.version_of(str(told["agent"]), version)
-        if agent is None or resumes > _MOST_RESUMES:
+    async def _resume(self, told: dict[str, Any]) -> HangUp | Admitted:
+        about = await self._known({**told, "resumes": told["resumes"] + 1})
+        if about is None or about.resumes > _MOST_RESUMES:
             return HangUp("the line broke too often", "carrier")
-        log.info("call %s goes on after its stream broke (%s)", facts.sid, resumes)
-        return Admitted(await self._seat(facts, agent, version, messages_from(told["memory"]), resumes))
+        log.info("call %s goes on after its stream broke (%s)", about.facts.sid, about.resumes)
+        return Admitted(await self._token(about))
 
-    async def _seat(
-        self, facts: CallFacts, agent: Agent, version: int, memory: tuple[Message, ...] = (), resumes: int = 0
-    ) -> str:
-        """A conversation begins: its senses connect while the carrier reads our answer."""
+    async def _known(self, told: dict[str, Any]) -> _About | None:
+        """What another process, or this one before, wrote down of a call."""
+        agent = await self._directory.version_of(told["agent"], told["version"])
+        if agent is None:
+            return None
+        facts = restored(CallFacts, told["facts"])
+        return _About(facts, agent, told["version"], messages_from(told["memory"]), told["resumes"])
+
+    async def _token(self, about: _About) -> str:
+        """The key to a call's one stream. Alone, its senses connect while the carrier reads our answer."""
         token = secrets.token_urlsafe(24)
+        if self._alone:
+            self._seat(about, token)
+        await self._or_none(self._live.put_token(token, about.told(about.memory), _TOKEN_SECONDS))
+        return token
 
-        def told(messages: tuple[Message, ...]) -> str:
-            about = {"facts": plain(facts), "agent": agent.name, "version": version, "resumes": resumes}
-            return json.dumps({**about, "memory": plain(messages)})
+    def _seat(self, about: _About, token: str) -> _Seat:
+        """A conversation begins."""
+        sid = about.facts.sid
 
         async def keep(messages: tuple[Message, ...]) -> None:
-            await self._or_none(self._live.remember(facts.sid, told(messages), _MEMORY_SECONDS))
+            await self._or_none(self._live.remember(sid, about.told(messages), _MEMORY_SECONDS))
 
         async def follow_up(wish: HangUp | Transfer) -> None:
-            self._next[facts.sid] = json.dumps(plain(wish))
-            await self._or_none(self._live.set_next(facts.sid, self._next[facts.sid], _MEMORY_SECONDS))
+            self._next[sid] = json.dumps(plain(wish))
+            await self._or_none(self._live.set_next(sid, self._next[sid], _MEMORY_SECONDS))
 
         conversation = Conversation(
-            facts,
-            agent,
-            version,
+            about.facts,
+            about.agent,
+            about.version,
             self._hire,
             self.later,
-            self._open_trace(facts.sid),
+            self._open_trace(sid),
             keep=keep,
             follow_up=follow_up,
-            memory=memory,
+            memory=about.memory,
         )
-        self._seats[facts.sid] = seat = _Seat(conversation, token, asyncio.Event())
+        self._seats[sid] = seat = _Seat(conversation, token, asyncio.Event())
         self._empty.clear()
         self._start(self._hold(seat))
-        await self._or_none(self._live.put_token(token, told(memory), _TOKEN_SECONDS))
-        return token
+        return seat
 
     async def _hold(self, seat: _Seat) -> None:
         sid = seat.conversation.facts.sid

@@ -62,11 +62,13 @@ class PaperLive:
 class House:
     """One process: an exchange with its puppets."""
 
-    def __init__(self, live: PaperLive, most_calls: int = 10) -> None:
+    def __init__(self, live: PaperLive, most_calls: int = 10, *, alone: bool = True) -> None:
         self.troupe = Troupe()
         self.live = live
         self.traces: list[ListTrace] = []
-        self.exchange = Exchange(PaperDirectory(), self.troupe.hire, live, self._trace, most_calls=most_calls)
+        self.exchange = Exchange(
+            PaperDirectory(), self.troupe.hire, live, self._trace, most_calls=most_calls, alone=alone
+        )
 
     def _trace(self, sid: str) -> ListTrace:
         self.traces.append(ListTrace())
@@ -85,9 +87,9 @@ class House:
         return line
 
 
-def play(story: Callable[[House], Awaitable[None]], **options: int) -> None:
+def play(story: Callable[[House], Awaitable[None]], most_calls: int = 10) -> None:
     async def main() -> None:
-        house = House(PaperLive(), **options)
+        house = House(PaperLive(), most_calls)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(house.exchange.run())
             await house.exchange.ready.wait()
@@ -156,6 +158,17 @@ def test_a_full_house_refuses_the_next_call_with_words() -> None:
         assert "busy" in answer.words
 
     play(story, most_calls=2)
+
+
+def test_a_late_loop_refuses_the_next_call_rather_than_spoil_all() -> None:
+    async def story(house: House) -> None:
+        await house.admitted(1)
+        house.exchange.pulse._late.extend([0.05] * 100)
+        answer = await house.exchange.ring(facts(2))
+        assert isinstance(answer, Refused)
+        assert "50 ms late" in answer.reason
+
+    play(story)
 
 
 def test_a_stream_that_never_comes_gives_its_place_back() -> None:
@@ -239,13 +252,14 @@ def test_another_process_takes_up_the_call_of_a_killed_one() -> None:
 def test_a_stream_may_come_to_another_process_than_its_ring() -> None:
     async def main() -> None:
         live = PaperLive()
-        one, other = House(live), House(live)
+        one, other = House(live, alone=False), House(live, alone=False)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(one.exchange.run())
             tasks.create_task(other.exchange.run())
             await asyncio.sleep(0)
             await other.connected(await one.admitted())
             assert len(other.exchange.conversations) == 1
+            assert one.exchange.conversations == [], "nobody waits for a stream that has gone elsewhere"
             one.exchange.stop()
             other.exchange.stop()
 
