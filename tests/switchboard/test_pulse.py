@@ -27,7 +27,7 @@ def test_a_loop_that_is_held_up_is_late() -> None:
         assert isinstance(loop, virtual_time.VirtualLoop)
         async with asyncio.TaskGroup() as tasks:
             beating = tasks.create_task(pulse.run())
-            for _ in range(50):
+            for _ in range(200):
                 loop.hold_up(0.08)  # work that does not wait, which is what makes a loop late
                 await asyncio.sleep(0)
             beating.cancel()
