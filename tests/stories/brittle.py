@@ -1,4 +1,4 @@
-"""A way to a server that breaks: the first media socket that goes through it is cut off, and nothing after it."""
+"""A way to a server that breaks: the first media socket that goes through it is cut off, and none after it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,20 +7,22 @@ from contextlib import asynccontextmanager, suppress
 _PIECE = 65536
 
 
-class _Way:
-    def __init__(self, port: int, breaks: float) -> None:
-        self._port = port
+class Way:
+    """`port` is where it leads now; `breaks`, how long the first media socket lasts, or None if it may last."""
+
+    def __init__(self, port: int, breaks: float | None) -> None:
+        self.url = ""
+        self.port = port
         self._breaks = breaks
-        self._broken = False
 
     async def carry(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """One connection, from its first bytes to its end."""
-        there, out = await asyncio.open_connection("127.0.0.1", self._port)
+        there, out = await asyncio.open_connection("127.0.0.1", self.port)
         first = await here.read(_PIECE)
         out.write(first)
         lasts = None
-        if b"upgrade: websocket" in first.lower() and not self._broken:
-            self._broken, lasts = True, self._breaks
+        if b"upgrade: websocket" in first.lower():
+            lasts, self._breaks = self._breaks, None
         try:
             with suppress(TimeoutError, ConnectionError):
                 async with asyncio.timeout(lasts), asyncio.TaskGroup() as both:
@@ -41,8 +43,10 @@ async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 @asynccontextmanager
-async def brittle_way(port: int, breaks: float) -> AsyncIterator[str]:
-    """An address that leads to this port of the loopback, until `breaks` seconds after a media socket has come."""
-    server = await asyncio.start_server(_Way(port, breaks).carry, "127.0.0.1", 0)
+async def brittle_way(port: int, breaks: float | None = None) -> AsyncIterator[Way]:
+    """A way to this port of the loopback, which may break, and may be led elsewhere."""
+    way = Way(port, breaks)
+    server = await asyncio.start_server(way.carry, "127.0.0.1", 0)
+    way.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield way

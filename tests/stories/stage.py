@@ -263,12 +263,19 @@ def play(
     caller: Caller | None = None,
 ) -> Evidence:
     """The tale, from the ring to the end of the call, acted out by this caller or by one who knows its story."""
+    agent = tale.agent_with(ears=ears, work_ahead=work_ahead)
     with TemporaryDirectory() as folder:
-        agent = tale.agent_with(ears=ears, work_ahead=work_ahead)
-        brain = Brain(profile, [Rule.read(rule) for rule in tale.rules])
-        stage = Stage(tale, agent, Path(folder), brain, profile, list(tale.mind_faults))
-        caller = virtual_time.run(stage.play(caller or Caller(tale.story)))
-        return Evidence(caller, stage.requests, [trace.read(path) for path in stage.traces], stage.dialled)
+        return play_in(Path(folder), tale, agent, profile=profile, caller=caller)
+
+
+def play_in(
+    folder: Path, tale: Tale, agent: Agent, *, profile: Profile = REFERENCE, caller: Caller | None = None
+) -> Evidence:
+    """The same with an agent of one's own; the traces stay in the folder."""
+    brain = Brain(profile, [Rule.read(rule) for rule in tale.rules])
+    stage = Stage(tale, agent, folder, brain, profile, list(tale.mind_faults))
+    caller = virtual_time.run(stage.play(caller or Caller(tale.story)))
+    return Evidence(caller, stage.requests, [trace.read(path) for path in stage.traces], stage.dialled)
 
 
 async def _stream(conversation: Conversation, caller: Caller, breaks: float | None) -> None:

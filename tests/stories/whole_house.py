@@ -208,7 +208,7 @@ async def _tell(part: Part, server: Server, carrier: Carrier) -> Report:
     port = urlsplit(server.url).port
     assert port is not None
     async with brittle_way(port, part.tale.breaks) as way:
-        target = Target(way, "AC1", SECRET, to=part.number, public=server.url)
+        target = Target(way.url, "AC1", SECRET, to=part.number, public=server.url)
         async with target.carrier() as unlucky:
             return await target.ring(unlucky, caller)
 
