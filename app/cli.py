@@ -4,13 +4,16 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
 from app import commands
+from app import processes as family
 from app.errors import SettingsError
+from app.report.sheets import FORMATS
 from app.settings import Settings
 
 T = TypeVar("T")
@@ -55,13 +58,18 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
+@click.option("--processes", type=int, default=1, show_default=True, help="So many servers on one port.")
+@click.option("--one-of-many", is_flag=True, hidden=True)
+def serve(processes: int, one_of_many: bool) -> None:
     """Answer the telephone until told to stop."""
     settings = Settings.read(os.environ)
     settings.require_serving()
+    family.check(settings, processes)
+    if processes > 1:
+        sys.exit(family.Family(processes, os.environ).run())
     from app import main as house  # the vendors' packages take two seconds, which only a server has to spend
 
-    _run(house.serve(settings))
+    _run(house.serve(settings, one_of_many=one_of_many))
 
 
 @main.command()
@@ -77,6 +85,51 @@ def apply(file: Path) -> None:
 def migrate(revision: str) -> None:
     """Bring the database's tables to REVISION: a number such as 0002, head, or base for none."""
     click.echo(_run(commands.migrate(Settings.read(os.environ), revision)))
+
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["cost", "latency"]))
+@click.option("--from", "first", type=_DAY, help="The first day, UTC (2026-11-01); else thirty days before the last.")
+@click.option("--to", "last", type=_DAY, help="The last day, UTC; else today.")
+@click.option("--by", help="day, component, agent, campaign, number; for latency stage, agent, day.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+def report(what: str, first: datetime | None, last: datetime | None, by: str | None, form: str) -> None:
+    """What calls cost, or how long people waited."""
+    until = (last or datetime.now(UTC)).date()
+    since = first.date() if first else until - timedelta(days=30)
+    usual = "day" if what == "cost" else "stage"
+    told = _run(commands.report(Settings.read(os.environ), what, since, until, by or usual, form))
+    click.echo(told, nl=not told.endswith("\n"))
+
+
+@main.group()
+def rates() -> None:
+    """What vendors charge. A price is never changed: a new one is a new rate, from a later day."""
+
+
+@rates.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def rates_import(file: Path) -> None:
+    """Add the rates of FILE, a CSV as `rates list` prints it."""
+    click.echo(_run(commands.rates_import(Settings.read(os.environ), file.read_text(encoding="utf-8"), str(file))))
+
+
+@rates.command("list")
+def rates_list() -> None:
+    """Print every rate as CSV."""
+    click.echo(_run(commands.rates_list(Settings.read(os.environ))), nl=False)
+
+
+@rates.command("check")
+def rates_check() -> None:
+    """Say what was used without a known price, and which prices nobody has looked at for long (exit code 1)."""
+    told = _run(commands.rates_check(Settings.read(os.environ), datetime.now(UTC).date()))
+    for sentence in told or ["Everything that was used has a price, and all prices were checked of late."]:
+        click.echo(sentence)
+    sys.exit(1 if told else 0)
 
 
 @main.command()
@@ -136,3 +189,7 @@ def load(**options: Any) -> None:
     from ops.lab.load import load_command
 
     sys.exit(load_command(**options))
+
+
+if __name__ == "__main__":
+    main()

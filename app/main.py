@@ -22,6 +22,7 @@ from app.mind.briefing import facts_line
 from app.mind.claude import ClaudeMind
 from app.mind.claude import open_client as open_claude
 from app.mouth.voices import Voices
+from app.processes import shared_port
 from app.settings import Settings
 from app.store.database import Database
 from app.store.directory import Directory
@@ -52,7 +53,7 @@ class House:
     chores: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, one_of_many: bool = False) -> None:
     """Answer the telephone until SIGTERM or SIGINT; then let the calls end, and go."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Of libraries only what is wrong: what uvicorn says of each connection would put stream tokens into the log.
@@ -65,7 +66,8 @@ async def serve(settings: Settings) -> None:
         server = _Server(_uvicorn(house.doors, settings))
         exchange = tasks.create_task(house.exchange.run())
         chores = [tasks.create_task(chore()) for chore in house.chores]
-        serving = tasks.create_task(server.serve())
+        sockets = [shared_port(settings.host, settings.port)] if one_of_many else None
+        serving = tasks.create_task(server.serve(sockets))
         with _signals() as told_to_stop:
             waiting = tasks.create_task(told_to_stop.wait())
             await asyncio.wait((waiting, serving), return_when=asyncio.FIRST_COMPLETED)
@@ -140,7 +142,14 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         directory = Directory(database)
         hire, voices = await _senses(settings, stack)
         traces = settings.data_dir / "traces"
-        exchange = Exchange(directory, hire, live, partial(open_trace, traces), most_calls=settings.max_calls)
+        exchange = Exchange(
+            directory,
+            hire,
+            live,
+            partial(open_trace, traces),
+            most_calls=settings.max_calls,
+            alone=not settings.redis_url,  # with a live store there may be others behind the same address
+        )
         scribe = Scribe(traces, write_into(database), exchange.is_going_on)
         exchange.ended = scribe.look
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
