@@ -1,22 +1,28 @@
 """What the operator's commands do besides serving: agents, tables, traces, and a look at everything a call needs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from app.call.account import Account
 from app.errors import SettingsError, VendorError
+from app.money.rate_file import read_rates, write_rates
 from app.report import call_sheet
+from app.report.sheets import write
 from app.settings import Settings
 from app.store import roster
 from app.store.database import Database
+from app.store.ledger import price_unknown_calls
 from app.store.live_redis import RedisLive
 from app.store.migrate import migrate as bring_tables
 from app.store.migrate import revision_of, revisions
-from app.store.rate_card import import_rates, seed_rates
+from app.store.rate_card import check_rates, import_rates, list_rates, seed_rates
+from app.store.reports import cost_report, latency_report
 from app.store.roster_file import read_roster
 from app.switchboard import trace
 
@@ -58,6 +64,68 @@ async def apply(settings: Settings, text: str, file: str) -> list[str]:
             return [str(applied) for applied in await roster.apply(session, wanted)]
     finally:
         await database.close()
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The database with its tables, until the block ends. One that is away is the operator's to mend."""
+    try:
+        await tables_ready(settings)
+        database = Database.open(settings.database_url)
+        try:
+            yield database
+        finally:
+            await database.close()
+    except (OperationalError, InterfaceError, OSError) as error:
+        raise SettingsError(f"The database cannot be used ({_short(error)}): check DATABASE_URL.") from error
+
+
+async def report(settings: Settings, what: str, first: date, last: date, by: str, form: str) -> str:
+    """`what` is cost or latency; the days are UTC, both included."""
+    if first > last:
+        raise SettingsError(f"The report would begin on {first} and end on {last}: give --from a day before --to.")
+    async with opened(settings) as database, database.reading() as session:
+        sheet = await (cost_report if what == "cost" else latency_report)(session, first, last, by)
+    return write(sheet, form)
+
+
+async def rates_import(settings: Settings, text: str, file: str) -> str:
+    """Add the rates of this text, and price what calls used before its price was known."""
+    wanted = read_rates(text, file)
+    async with opened(settings) as database:
+        async with database.writing() as session:
+            done = await import_rates(session, wanted)
+        priced = 0
+        while True:
+            async with database.writing() as session:
+                complete = await price_unknown_calls(session)
+            priced += complete
+            if not complete:
+                break
+    told = f"{done.added} rates were added, {done.unchanged} stood there already."
+    return f"{told} {priced} calls have a known cost now." if priced else told
+
+
+async def rates_list(settings: Settings) -> str:
+    """Every rate as the CSV that `rates import` takes."""
+    async with opened(settings) as database, database.reading() as session:
+        return write_rates(await list_rates(session))
+
+
+async def rates_check(settings: Settings, today: date) -> list[str]:
+    """A sentence for everything that is amiss with the rates."""
+    async with opened(settings) as database, database.reading() as session:
+        return await check_rates(session, today)
+
+
+def _short(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+
+
+# --- traces ---------------------------------------------------------------------------------------------------------
 
 
 def replay(file: Path, say: Callable[[str], None], *, quiet: bool = False) -> int:
