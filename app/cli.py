@@ -52,7 +52,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="patchcord")
+@click.version_option(package_name="patchcord", prog_name="patchcord")
 def main() -> None:
     """A call-centre voice agent: answers the telephone, and accounts for every call."""
 

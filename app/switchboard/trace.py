@@ -239,10 +239,20 @@ def read(path: Path) -> Recorded:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        for text in lines:
-            if text.endswith("\n"):
-                yield json.loads(text)
+    with path.open("rb") as lines:
+        for number, text in enumerate(lines, 1):
+            if text.endswith(b"\n"):
+                yield _row(text, f"{path} is no trace of a call: line {number} cannot be read.")
+
+
+def _row(text: bytes, otherwise: str) -> dict[str, Any]:
+    try:
+        row = json.loads(text)
+    except ValueError:
+        raise SettingsError(otherwise) from None
+    if not isinstance(row, dict) or row.get("is") not in {_CALL, _END, _TICK, *_KINDS}:
+        raise SettingsError(otherwise)
+    return row
 
 
 # --- again --------------------------------------------------------------------------------------------------------

@@ -86,3 +86,16 @@ def test_replay_says_where_the_core_has_changed_its_mind() -> None:
     assert differences[0].happened == "LineOpened()"
     assert differences[0].then == ("Play(clip=Clip(0.100 s), mark=1)",)
     assert "Speak" in differences[0].now[0]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"agents:\n", b"\xff\xfe\n", b"[]\n", b'{"t":1.0,"is":"Inkling"}\n', b'{"t":1.0}\n'],
+    ids=["no JSON", "no text", "no object", "a word of another release", "no word at all"],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, broken: bytes) -> None:
+    path = written(tmp_path, head_line(HEAD))
+    with path.open("ab") as file:
+        file.write(broken)
+    with pytest.raises(SettingsError, match=r"is no trace of a call: line 2 cannot be read\."):
+        read(path)
