@@ -136,7 +136,7 @@ class Exchange:
             return "this process is being stopped"
         if len(self._seats) >= self._most_calls:
             return f"{self._most_calls} calls are going on, which is all that MAX_CALLS allows"
-        if self.pulse.is_late:
+        if self._seats and self.pulse.is_late:  # where there is no call none can be spoilt
             return f"the event loop is {self.pulse.lag * 1000:.0f} ms late: one more call would spoil all of them"
         return None
 
