@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.call.agent import Agent
 from app.commands import tables_ready
 from app.ears.deepgram import DeepgramEars, deepgram_client
+from app.errors import SettingsError
 from app.line.signature import Signatures
 from app.mind.briefing import facts_line
 from app.mind.claude import ClaudeMind
@@ -62,12 +64,12 @@ async def serve(settings: Settings, *, one_of_many: bool = False) -> None:
     for key in settings.missing_keys():
         log.warning("%s is not set: whatever is behind that vendor's address must do without it", key)
     await tables_ready(settings)
+    port = _listening(settings, shared=one_of_many)
     async with _house(settings) as house, asyncio.TaskGroup() as tasks:
         server = _Server(_uvicorn(house.doors, settings))
         exchange = tasks.create_task(house.exchange.run())
         chores = [tasks.create_task(chore()) for chore in house.chores]
-        sockets = [shared_port(settings.host, settings.port)] if one_of_many else None
-        serving = tasks.create_task(server.serve(sockets))
+        serving = tasks.create_task(server.serve([port]))
         with _signals() as told_to_stop:
             waiting = tasks.create_task(told_to_stop.wait())
             await asyncio.wait((waiting, serving), return_when=asyncio.FIRST_COMPLETED)
@@ -81,6 +83,20 @@ async def serve(settings: Settings, *, one_of_many: bool = False) -> None:
         house.exchange.stop()
         await exchange
         await house.scribe.write_all()
+
+
+def _listening(settings: Settings, *, shared: bool) -> socket.socket:
+    """The port, ours before anything else is begun. `shared`: others of our family listen there too."""
+    try:
+        if shared:
+            return shared_port(settings.host, settings.port)
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+    except OSError as error:
+        raise SettingsError(
+            f"Nobody can listen at HOST={settings.host} and PORT={settings.port} ({error.strerror}): "
+            "stop who is there already, or write another port."
+        ) from None
 
 
 class _Server(uvicorn.Server):
