@@ -26,11 +26,12 @@ OFTEN = 5  # frames between two looks
 @dataclass
 class Sentence:
     text: str
+    voice: str = "caller"
     sound: bytes = b""  # 16-bit linear
     ends: list[float] = field(default_factory=list)  # of its words, in seconds
 
     def __post_init__(self) -> None:
-        self.sound = speech.to_linear(speech.say(self.text))
+        self.sound = speech.to_linear(speech.say(self.text, voice=self.voice))
         self.ends = [word.end for word in speech.words_of(self.text)]
 
     def place_in(self, heard: bytes) -> int:

@@ -1,15 +1,15 @@
 """The softphone on its stage: the real server on a real port, the lab's mind and voice, and ears that know by heart."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Event, Thread
 from typing import Any
 
 import uvicorn
 
-from app.audio import to_mulaw
 from app.call.agent import Agent
 from app.line.signature import Signatures
 from app.mind.briefing import facts_line
@@ -17,13 +17,12 @@ from app.mind.claude import ClaudeMind, open_client
 from app.mouth.voices import Voices
 from app.store.live import LocalLive
 from app.switchboard.exchange import Exchange
-from app.switchboard.ports import CallFacts, Later, Report, Senses
+from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
 from app.tools.catalogue import offered
 from app.tools.desk import Desk
 from app.tools.http import HttpTools
 from app.tools.http import open_client as open_http
 from app.web.server import build
-from ops.lab import speech
 from ops.lab.vendors import vendors
 from tests.browser.by_heart import ByHeart
 from tests.servers import free_port
@@ -57,68 +56,102 @@ class Stage:
 
 @asynccontextmanager
 async def stage(sentences: Sequence[str] = ()) -> AsyncIterator[Stage]:
-    """A server of which a browser of this machine may ask its page, until the end of the block."""
+    """A server of which a browser of this machine may ask its page, until the end of the block.
+
+    It has a thread of its own, so that nobody who looks at the browser holds up a call.
+    """
+    shown = Stage(f"http://127.0.0.1:{free_port()}")
     async with vendors() as lab:
-        claude = open_client("none", lab.url)
-        voices = Voices.open("none", lab.url)
-        tools = HttpTools(http := open_http(), {}, allow_private=False)
-        await voices.render(AGENT)
-        shown = Stage(f"http://127.0.0.1:{free_port()}")
+        house = _House(shown, lab.url, sentences)
+        thread = Thread(target=lambda: asyncio.run(house.run()), name="softphone's server")
+        thread.start()
+        try:
+            if not await asyncio.to_thread(house.ready.wait, 20.0):
+                raise RuntimeError("the server did not start within 20 s")
+            yield shown
+        finally:
+            house.close()
+            await asyncio.to_thread(thread.join, 20.0)
 
-        def hire(agent: Agent, facts: CallFacts, report: Report, later: Later) -> Senses:
-            told = facts_line(now=datetime.now(), direction=facts.direction, party=facts.party, number=facts.number)
-            shown.ears.append(ByHeart(report, sentences))
-            mind = ClaudeMind(claude, agent, told, report, own_tools=offered(agent))
-            desk = Desk(agent, report, http=tools, notes={})
-            return Senses(shown.ears[-1], mind, voices.mouth(agent, report, later), desk)
 
-        def open_trace(sid: str) -> ListTrace:
-            shown.traces.append(ListTrace())
-            return shown.traces[-1]
+class _House:
+    """The server with everything behind it: what the composition root builds, with other ears."""
 
+    def __init__(self, shown: Stage, vendor: str, sentences: Sequence[str]) -> None:
+        self._shown = shown
+        self._vendor = vendor
+        self._sentences = sentences
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
+        self.ready = Event()
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            claude = open_client("none", self._vendor)
+            stack.push_async_callback(claude.close)
+            voices = Voices.open("none", self._vendor)
+            stack.push_async_callback(voices.close)
+            http = open_http()
+            stack.push_async_callback(http.aclose)
+            await voices.render(AGENT)
+            tools = HttpTools(http, {}, allow_private=False)
+
+            def hire(agent: Agent, facts: CallFacts, report: Report, later: Later) -> Senses:
+                told = facts_line(now=datetime.now(), direction=facts.direction, party=facts.party, number=facts.number)
+                self._shown.ears.append(ears := ByHeart(report, self._sentences))
+                mind = ClaudeMind(claude, agent, told, report, own_tools=offered(agent))
+                desk = Desk(agent, report, http=tools, notes={})
+                return Senses(ears, mind, voices.mouth(agent, report, later), desk)
+
+            await self._serve(hire)
+
+    async def _serve(self, hire: Hire) -> None:
         directory = PaperDirectory()
-        exchange = Exchange(directory, hire, LocalLive(), open_trace, most_calls=4)
-        doors = build(exchange, Signatures("secret", shown.url), shown.url, directory.numbers)
-        try:
-            async with _serving(doors, exchange, shown.url):
-                yield shown
-        finally:
-            await http.aclose()
-            await voices.close()
-            await claude.close()
-
-
-class _Server(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """The signals are the test's."""
-
-
-@asynccontextmanager
-async def _serving(doors: Any, exchange: Exchange, url: str) -> AsyncIterator[None]:
-    port = int(url.rpartition(":")[2])
-    config = uvicorn.Config(
-        doors,
-        host="127.0.0.1",
-        port=port,
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        timeout_graceful_shutdown=2,
-    )
-    server = _Server(config)
-    async with asyncio.TaskGroup() as tasks:
-        exchanging = tasks.create_task(exchange.run())
-        serving = tasks.create_task(server._serve())
-        try:
-            await until(lambda: server.started)
-            yield
-        finally:
+        exchange = Exchange(directory, hire, LocalLive(), self._open_trace, most_calls=4)
+        doors = build(exchange, Signatures("secret", self._shown.url), self._shown.url, directory.numbers)
+        config = uvicorn.Config(
+            doors,
+            port=int(self._shown.url.rpartition(":")[2]),
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            timeout_graceful_shutdown=2,
+        )
+        server = _Server(config, self.ready)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(exchange.run())
+            serving = tasks.create_task(server.serve())
+            await self._over.wait()
             await exchange.drain(0.1)
             server.should_exit = True
             await serving
             exchange.stop()
-            await exchanging
+
+    def _open_trace(self, sid: str) -> ListTrace:
+        self._shown.traces.append(ListTrace())
+        return self._shown.traces[-1]
+
+
+class _Server(uvicorn.Server):
+    """Says when it is up, and leaves the signals to whoever runs the tests."""
+
+    def __init__(self, config: uvicorn.Config, ready: Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
 
 
 async def until(true: Callable[[], bool | Awaitable[bool]], seconds: float = 10.0) -> None:
@@ -128,39 +161,3 @@ async def until(true: Callable[[], bool | Awaitable[bool]], seconds: float = 10.
             if (await found) if isinstance(found, Awaitable) else found:
                 return
             await asyncio.sleep(0.02)
-
-
-# --- what the page plays --------------------------------------------------------------------------------------------
-
-# Whatever a page leads to its loudspeaker is written down too, sample by sample, at the rate of its context.
-RECORDER = """
-  const connect = AudioNode.prototype.connect;
-  window.recorded = { rate: 0, pieces: [] };
-  AudioNode.prototype.connect = function (target, ...rest) {
-    if (target instanceof AudioDestinationNode) {
-      const context = this.context;
-      if (!context.recorder) {
-        context.recorder = context.createScriptProcessor(4096, 1, 1);
-        window.recorded = { rate: context.sampleRate, pieces: [] };
-        const { pieces } = window.recorded;
-        context.recorder.onaudioprocess = ({ inputBuffer }) => pieces.push(inputBuffer.getChannelData(0).slice());
-        connect.call(context.recorder, target);
-      }
-      connect.call(this, context.recorder);
-    }
-    return connect.call(this, target, ...rest);
-  };
-  window.recording = () => {
-    const all = new Int16Array(window.recorded.pieces.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of window.recorded.pieces) for (const sample of piece) all[at++] = Math.round(sample * 32768);
-    let text = "";
-    for (const byte of new Uint8Array(all.buffer)) text += String.fromCharCode(byte);
-    return { rate: window.recorded.rate, sound: btoa(text) };
-  };
-"""
-
-
-def words_in(linear: bytes) -> list[str]:
-    """The words that the lab's voice has hidden in its sound: all that came through whole."""
-    return [word.text for word in speech.Reader().feed(to_mulaw(linear) + speech.silence(0.5))]

@@ -24,6 +24,7 @@ let sound = null;
 let line = null;
 let muted = false;
 let tries = 0;
+let lineBegan = 0; // seconds from the beginning of the call: each line counts from its own
 
 // --- what is shown ---------------------------------------------------------------------------------------------------
 
@@ -44,8 +45,10 @@ function level(who, peak) {
   element(`level-${who}`).style.setProperty("--level", Math.max(0, 1 + decibels / 50));
 }
 
+const seconds = () => (Date.now() - call.began) / 1000;
+
 function tick() {
-  element("clock").textContent = call?.began ? clock((Date.now() - call.began) / 1000) : "";
+  if (call?.began) element("clock").textContent = clock(seconds());
 }
 
 // --- a call ----------------------------------------------------------------------------------------------------------
@@ -53,7 +56,7 @@ function tick() {
 async function begin() {
   complain("");
   transcript.clear();
-  element("pressed").textContent = "";
+  element("pressed").textContent = element("clock").textContent = "";
   show("calling", "Calling …");
   call = { number: element("number").value };
   if (await openSound()) connect({ is: "call", number: call.number });
@@ -95,6 +98,7 @@ function told(what) {
   if (what.is === "ringing") {
     tries = 0;
     call = { ...call, sid: what.sid, agent: what.agent, began: call.began ?? Date.now() };
+    lineBegan = seconds();
     show("talking", `Talking with ${what.agent}`);
     remember();
   } else if (what.is === "refused") {
@@ -103,7 +107,7 @@ function told(what) {
   } else if (what.is === "ended") {
     end(REASONS[what.reason] ?? `The call ended: ${what.reason}.`);
   } else {
-    transcript.tell(what);
+    transcript.tell(what.at === undefined ? what : { ...what, at: what.at + lineBegan });
   }
 }
 
@@ -131,7 +135,7 @@ function hangUp() {
 
 async function end(words) {
   const was = { line, sound };
-  if (call?.began) transcript.tell({ is: "note", text: `${words} ${clock((Date.now() - call.began) / 1000)}` });
+  if (call?.began) transcript.tell({ is: "note", text: `${words} ${clock(seconds())}` });
   line = sound = call = null;
   tries = 0;
   sessionStorage.removeItem(MEMORY);
@@ -203,7 +207,7 @@ addEventListener("keydown", (event) => {
 addEventListener("pagehide", remember);
 
 setInterval(tick, 500);
-toggleKeypad(matchMedia("(min-width: 48rem)").matches);
+toggleKeypad(matchMedia("(min-width: 48rem) and (min-height: 36rem)").matches);
 complain(whyNot());
 element("call").disabled ||= Boolean(whyNot());
 recall();

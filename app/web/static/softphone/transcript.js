@@ -53,7 +53,7 @@ export class Transcript {
       case "unsaid": this.unsay(told.utterance); break;
       case "line": told.who === "caller" ? this.heard(told) : this.said(told); break;
       case "turn": this.turn(told); break;
-      case "greeting": this.note(`first sound after ${milliseconds(told.after)}`); break;
+      case "greeting": this.greeted(told.after); break;
       case "stopped": this.note(`you spoke, the agent was silent after ${milliseconds(told.after)}`); break;
       case "tool": this.note(`${told.name} ${JSON.stringify(told.arguments)}`, "tool"); break;
       case "trouble": this.note(`${told.who}: ${told.what}`, "trouble"); break;
@@ -103,6 +103,13 @@ export class Transcript {
     if (cut) item.querySelector(".words").append(heard ? " " : "", made("s", "", cut));
     this.finish(item, at);
     this.agent.delete(utterance);
+  }
+
+  // Stands before the line whose sound it was.
+  greeted(after) {
+    this.note(`first sound after ${milliseconds(after)}`);
+    const [line] = this.agent.values();
+    line?.before(this.list.lastElementChild);
   }
 
   // --- within --------------------------------------------------------------------------------------------------------
