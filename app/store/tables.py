@@ -80,6 +80,35 @@ class NumberRow(Row):
     changed_at: Mapped[datetime]
 
 
+class BookingRow(Row):
+    """An appointment in the diary of a clinic whose agent needs no vendor. Day and time are the clinic's own."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        Index(
+            "ix_bookings_booked",
+            "diary",
+            "day",
+            "at",
+            unique=True,  # the database itself sees to it that an appointment is given once
+            sqlite_where=text("state = 'booked'"),
+            postgresql_where=text("state = 'booked'"),
+        ),
+        Index("ix_bookings_diary_known_as", "diary", "known_as"),
+    )
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    diary: Mapped[str] = mapped_column(String(NAME))
+    day: Mapped[date]
+    at: Mapped[str] = mapped_column(String(WORD))  # 14:30
+    name: Mapped[str] = mapped_column(String(NAME))
+    known_as: Mapped[str] = mapped_column(String(NAME))  # the name in small letters, to be found by
+    phone: Mapped[str] = mapped_column(String(E164), server_default="")
+    state: Mapped[str] = mapped_column(String(WORD))  # booked, cancelled
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
 # --- what happened ------------------------------------------------------------------------------------------------
 
 
