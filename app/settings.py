@@ -205,6 +205,11 @@ class Settings:
         _choice("mulaw", "linear16"), "mulaw", "How sound goes to Deepgram: `mulaw` as it came, or `linear16`."
     )
     max_calls: int = _setting(_whole(1, 100_000, 150), 150, "The most calls at once; the next caller hears a sentence.")
+    max_lag_seconds: float = _setting(
+        _seconds(10, 0.05),
+        0.05,
+        "How late the event loop may be before no new call is let in beside those that are going on.",
+    )
     drain_seconds: float = _setting(
         _seconds(86_400, 600), 600.0, "How long live calls may go on after the process was asked to stop."
     )

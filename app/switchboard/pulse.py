@@ -8,14 +8,15 @@ from collections import deque
 
 BEAT = 0.05
 WINDOW = 100  # beats: five seconds, so that one slow moment refuses nobody
-# Half a frame. Later than this the 95th percentile of our own share passes what a caller can be asked to wait for us.
-TOO_LATE = 0.01
+# A caller waits 800 ms for an answer and does not feel 50 of them; who is told that all lines are busy feels that.
+TOO_LATE = 0.05
 
 
 class Pulse:
-    """Run beside the calls; `lag` is the 95th percentile of the last seconds."""
+    """Run beside the calls; `lag` is the 95th percentile of the last seconds, `too_late` the most that is borne."""
 
-    def __init__(self) -> None:
+    def __init__(self, too_late: float = TOO_LATE) -> None:
+        self._too_late = too_late
         self._late: deque[float] = deque(maxlen=WINDOW)
 
     @property
@@ -26,7 +27,7 @@ class Pulse:
 
     @property
     def is_late(self) -> bool:
-        return self.lag > TOO_LATE
+        return self.lag > self._too_late
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
