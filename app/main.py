@@ -16,6 +16,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.call.agent import Agent
+from app.call.masking import masked
 from app.commands import tables_ready
 from app.ears.deepgram import DeepgramEars, deepgram_client
 from app.errors import SettingsError
@@ -32,6 +33,7 @@ from app.store.live import Live, LocalLive
 from app.store.live_redis import RedisLive
 from app.switchboard.exchange import Exchange
 from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
+from app.switchboard.pulse import Pulse
 from app.switchboard.scribe import Scribe, write_into
 from app.switchboard.trace import open_trace
 from app.tools.catalogue import offered
@@ -57,10 +59,7 @@ class House:
 
 async def serve(settings: Settings, *, one_of_many: bool = False) -> None:
     """Answer the telephone until SIGTERM or SIGINT; then let the calls end, and go."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # Of libraries only what is wrong: what uvicorn says of each connection would put stream tokens into the log.
-    for chatty in ("uvicorn", "httpx", "httpx2", "httpcore", "websockets", "aiosqlite", "sqlalchemy", "alembic"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    _log(settings.log_level)
     for key in settings.missing_keys():
         log.warning("%s is not set: whatever is behind that vendor's address must do without it", key)
     await tables_ready(settings)
@@ -97,6 +96,22 @@ def _listening(settings: Settings, *, shared: bool) -> socket.socket:
             f"Nobody can listen at HOST={settings.host} and PORT={settings.port} ({error.strerror}): "
             "stop who is there already, or write another port."
         ) from None
+
+
+class _Masking(logging.Formatter):
+    """A line of the log, without the numbers that nobody may keep."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+def _log(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Masking("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    # Of libraries only what is wrong: what uvicorn says of each connection would put stream tokens into the log.
+    for chatty in ("uvicorn", "httpx", "httpx2", "httpcore", "websockets", "aiosqlite", "sqlalchemy", "alembic"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 class _Server(uvicorn.Server):
@@ -168,6 +183,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         )
         scribe = Scribe(traces, write_into(database), exchange.is_going_on)
         exchange.ended = scribe.look
+        exchange.pulse = Pulse(settings.max_lag_seconds)
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
         doors = build(exchange, signatures, settings.public_url, directory.numbers)
         yield House(doors, exchange, scribe, (lambda: _render_ahead(voices, directory), scribe.run))

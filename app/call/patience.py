@@ -57,7 +57,7 @@ def more_patience(asked: str, answer: str, patience: Patience) -> float:
     if not words:
         return 0.0
     last = words[-1]
-    in_groups = last.isdigit() or last in _NUMBER_WORDS or len(last) == 1
+    in_groups = last.isdigit() or last in _NUMBER_WORDS or len(last) == 1 or not last.strip("x")  # masked ones
     if in_groups and _ASKS_FOR_DETAILS.search(asked):
         return patience.digits_more
     if _UNFINISHED.search(answer.rstrip(".?! ")) or _UNFINISHED.search(answer.strip()):

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from app.call.actions import HangUp, Message, Transfer
 from app.call.agent import Agent
 from app.call.events import HangUpAsked
+from app.call.masking import masked_data
 from app.errors import VendorError
 from app.switchboard.conversation import Conversation
 from app.switchboard.ports import CallFacts, Hire
@@ -80,7 +81,7 @@ class _About:
 
     def told(self, memory: tuple[Message, ...]) -> str:
         about = {"facts": plain(self.facts), "agent": self.agent.name, "version": self.version}
-        return json.dumps({**about, "resumes": self.resumes, "memory": plain(memory)})
+        return json.dumps({**about, "resumes": self.resumes, "memory": masked_data(plain(memory))})
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from app.call import actions, events
 from app.call.actions import Message, Said, Used
 from app.call.agent import Agent
 from app.call.call import Call
+from app.call.masking import masked_data, masked_fields, shape_of
 from app.errors import SettingsError
 from app.switchboard.ports import CallFacts
 
@@ -129,7 +130,8 @@ def plain(value: Any) -> Any:
 def line(moment: float, thing: object, waited: float = 0.0) -> str:
     """One line. `waited`: how long an event had to wait for us before it was heard; told where it can be felt."""
     late = {"waited": round(waited, 4)} if waited >= _FELT else {}
-    return json.dumps({"t": moment, **plain(thing), **late}, ensure_ascii=False, separators=(",", ":")) + "\n"
+    told = masked_fields(type(thing).__name__, plain(thing))
+    return json.dumps({"t": moment, **told, **late}, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def tick_line(moment: float) -> str:
@@ -138,7 +140,7 @@ def tick_line(moment: float) -> str:
 
 def head_line(head: "Head") -> str:
     told = {"t": head.moment, "is": _CALL, "format": FORMAT, "wall": head.wall, "facts": plain(head.facts)}
-    about = {"agent": plain(head.agent), "version": head.version, "memory": plain(head.memory)}
+    about = {"agent": plain(head.agent), "version": head.version, "memory": masked_data(plain(head.memory))}
     return json.dumps({**told, **about}, ensure_ascii=False) + "\n"
 
 
@@ -277,7 +279,8 @@ def replay(recorded: Recorded, watch: Callable[[float, Any], None] = lambda mome
         watch(moment, cause)
         for action in asked:
             watch(moment, action)
-        then, now = tuple(line(0, action) for action in did), tuple(line(0, action) for action in asked)
+        # A masked number has the shape of the real one, and no more can be compared.
+        then, now = ([shape_of(plain(action)) for action in actions] for actions in (did, asked))
         if then != now:
             happened = "an alarm" if cause is None else repr(cause)
             shown = tuple(repr(action) for action in did), tuple(repr(action) for action in asked)

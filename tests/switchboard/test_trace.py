@@ -1,5 +1,6 @@
 """What is written down can be read again, and says the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,25 @@ import pytest
 from app.audio import Clip, silence
 from app.call.actions import Play, Remember, Said, Think, Used
 from app.call.agent import Agent, HttpTool, Patience
-from app.call.events import LineOpened, SpeechEnded, ToolAnswer, ToolCall, ToolsWanted, Voiced, Word
+from app.call.call import Call
+from app.call.events import (
+    Digit,
+    Event,
+    LineOpened,
+    Played,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechStarted,
+    Thought,
+    ThoughtEnded,
+    ToolAnswer,
+    ToolCall,
+    ToolsWanted,
+    Voiced,
+    VoiceEnded,
+    Word,
+    WordsHeard,
+)
 from app.errors import SettingsError
 from app.switchboard.ports import CallFacts
 from app.switchboard.trace import (
@@ -99,3 +118,53 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, broken: bytes) -> N
         file.write(broken)
     with pytest.raises(SettingsError, match=r"is no trace of a call: line 2 cannot be read\."):
         read(path)
+
+
+# --- what nobody may keep -------------------------------------------------------------------------------------------
+
+SPOKEN = (
+    (2.0, LineOpened()),
+    (2.1, Voiced(1, Clip.of(silence(0.5)), (Word("Hello.", 0.0, 0.5),))),
+    (2.1, VoiceEnded(1)),
+    (2.6, Played(1)),
+    (3.0, SpeechStarted()),
+    (3.5, WordsHeard("My card is 4111")),
+    (4.0, WordsHeard("My card is 4111 1111")),
+    (5.5, WordsHeard("My card is 4111 1111 one one one one")),
+    (6.4, SpeechPaused()),
+    (6.5, SpeechEnded("My card is 4111 1111 one one one one 1111")),
+    (7.2, Thought(2, "I have 4111 1111")),
+    (7.3, Thought(2, "1111 1111, is that right?")),
+    (7.3, ThoughtEnded(2)),
+    (8.8, Digit("4")),
+    (8.9, Digit("1")),
+    (9.0, Digit("#")),
+)
+
+
+def taped(agent: Agent, *happened: tuple[float, Event]) -> list[str]:
+    """The lines of a call to which this happened."""
+    call, lines = Call(agent, 1.5), [head_line(replace(HEAD, agent=agent, memory=()))]
+    for moment, event in happened:
+        while (alarm := call.deadline()) <= moment:
+            lines += [tick_line(alarm), *(line(alarm, action) for action in call.tick(alarm))]
+        lines += [line(moment, event), *(line(moment, action) for action in call.receive(event, moment))]
+    return lines
+
+
+def test_a_cards_number_is_nowhere_in_a_trace_and_the_trace_replays(tmp_path: Path) -> None:
+    lines = taped(Agent("shop", "Hello.", "You sell."), *SPOKEN)
+    assert any('"is":"Commit"' in told and "xxxx" in told for told in lines)
+    for told in lines[1:]:
+        assert "4111" not in told, told
+        assert "1111 1111" not in told, told
+        assert "one one" not in told, told
+    path = written(tmp_path, *lines)
+    assert replay(read(path)) == []
+
+
+def test_a_telephone_number_is_kept_where_the_turn_is_written(tmp_path: Path) -> None:
+    happened = (*SPOKEN[:5], (4.5, SpeechPaused()), (4.6, SpeechEnded("Call 415 555 0100 please.")), (9.0, Digit("#")))
+    lines = taped(Agent("shop", "Hello.", "You sell."), *happened)
+    assert any('"is":"Write"' in told and "415 555 0100" in told for told in lines)
+    assert replay(read(written(tmp_path, *lines))) == []
