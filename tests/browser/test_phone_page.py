@@ -27,8 +27,8 @@ def rows(stage: Stage, kind: str) -> list[dict[str, Any]]:
 
 
 async def test_a_whole_call_by_voice_with_a_talk_over(tmp_path: Path) -> None:
-    says = [(4.5, TELL_ME), (10.5, SUNDAYS), (19.5, GOODBYE)]
-    hears = microphone(tmp_path / "mic.wav", says, 26.0)
+    says = [(5.5, TELL_ME), (12.0, SUNDAYS), (22.5, GOODBYE)]  # with room for a busy machine
+    hears = microphone(tmp_path / "mic.wav", says, 27.0)
     async with (
         stage([text for _, text in says]) as here,
         relay(here.url) as wire,
@@ -37,10 +37,10 @@ async def test_a_whole_call_by_voice_with_a_talk_over(tmp_path: Path) -> None:
     ):
         await phone.picture(tmp_path / "idle.png")
         await phone.call()
-        await phone.reads("closed on Sundays", seconds=20)
+        await phone.reads("closed on Sundays", seconds=30)
         await phone.picture(tmp_path / "talked-over.png")
         assert await phone.fits()
-        text = await phone.reads("The agent said goodbye", seconds=20)
+        text = await phone.reads("The agent said goodbye", seconds=30)
         await phone.picture(tmp_path / "ended.png")
         lines = await phone.lines()
         await asyncio.sleep(0.4)  # the recorder's last piece
@@ -81,7 +81,7 @@ async def test_keys_mute_and_a_reload_in_the_middle_of_a_call_on_a_phones_screen
             await phone.page.click('[data-key="4"]')
             await phone.page.keyboard.press("2")
             await phone.page.keyboard.press("#")
-            await until(lambda: "".join(row["key"] for row in rows(here, "Digit")) == "42#")
+            await phone.reads("pressed the keys 42")
             await phone.picture(tmp_path / "keypad.png")
             assert await phone.fits()
             await phone.reads("tell me a little more")
@@ -93,13 +93,12 @@ async def test_keys_mute_and_a_reload_in_the_middle_of_a_call_on_a_phones_screen
             await phone.reads("the line dropped")
             text = await phone.reads("Sorry, the line dropped for a moment. Where were we?")
             assert "How can I help" in text
-            assert "42" in text
+            assert "pressed the keys 42" in text
             await until_words(phone, "Where were we?")
             await phone.picture(tmp_path / "reloaded.png")
             await phone.page.click("#hang-up")
             await phone.reads("You hung up.")
         assert [row["by"] for row in rows(here, "LineClosed")] == ["carrier", "caller"]
-        assert any("42" in str(row["messages"]) for row in rows(here, "Remember"))
 
 
 async def until_words(phone: Any, words: str) -> None:
@@ -111,7 +110,7 @@ async def until_words(phone: Any, words: str) -> None:
 
 async def test_a_browser_that_refuses_the_lines_rate_converts_it(tmp_path: Path) -> None:
     """As Firefox does, which cannot lead a microphone into a context of another rate."""
-    hears = microphone(tmp_path / "mic.wav", [(4.5, GOODBYE)], 9.0)
+    hears = microphone(tmp_path / "mic.wav", [(5.5, GOODBYE)], 9.0)
     refuses = """
       const make = AudioContext.prototype.createMediaStreamSource;
       AudioContext.prototype.createMediaStreamSource = function (stream) {
@@ -125,7 +124,7 @@ async def test_a_browser_that_refuses_the_lines_rate_converts_it(tmp_path: Path)
         telephone(browser, here.url, scripts=[refuses]) as phone,
     ):
         await phone.call()
-        await phone.reads("The agent said goodbye", seconds=20)
+        await phone.reads("The agent said goodbye", seconds=30)
         await asyncio.sleep(0.4)
         rate, played = await phone.sound()
     assert rate in (44100, 48000)
