@@ -158,7 +158,8 @@ class Conversation:
             return self._inbox.get_nowait()
         try:
             # Not before: a moment is cut to four decimals, and a deadline that has not quite come would come for ever.
-            async with asyncio.timeout_at(math.ceil(self._call.deadline() * 1e4) / 1e4):
+            # The small number is for sums like 0.1 + 0.2, which are a hair above the moment that they mean.
+            async with asyncio.timeout_at(math.ceil(self._call.deadline() * 1e4 + 1e-6) / 1e4):
                 return await self._inbox.get()
         except TimeoutError:
             return None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,25 @@ def test_watchers_are_told_of_everything_in_order() -> None:
     play(story)
     assert seen[0] == "Connected" or "Connected" in seen
     assert seen.index("SpeechEnded") < seen.index("Commit") < seen.index("ThoughtBegan")
+
+
+def test_a_deadline_a_hair_above_a_moment_comes() -> None:
+    """Sums of seconds are not always what they mean, and a loop that wakes a hair too early would spin for ever."""
+    patience = replace(CLINIC.patience, answer=13.450000000000001)
+
+    async def scene() -> float:
+        alone = Troupe()
+        conversation = Conversation(
+            FACTS,
+            replace(CLINIC, patience=patience),
+            1,
+            alone.hire,
+            lambda work: None,
+            ListTrace(),
+            keep=nothing,
+            follow_up=nothing,
+        )
+        await conversation.run()
+        return asyncio.get_running_loop().time()
+
+    assert 13.45 <= virtual_time.run(scene()) <= 13.4502
