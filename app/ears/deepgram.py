@@ -16,7 +16,7 @@ import httpx
 from deepgram import AsyncDeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
 
-from app.audio import RATE, silence, to_linear
+from app.audio import FRAME_BYTES, RATE, silence, to_linear
 from app.call.agent import Agent
 from app.call.events import Connected, EarsBack, EarsLost, Event, Metered, Troubled
 from app.ears import deepgram_wire as wire
@@ -37,8 +37,8 @@ MUTE = f"nothing came for {MUTE_AFTER:g} s while the caller spoke"
 MUTE_VOICE = 0.5  # seconds of voice without an answer; a cough is shorter, and gets none
 STUCK = 2 * RATE  # bytes: when so much waits to be sent, the rest stays in our own memory, where it can be counted
 REPLAY_PIECE = RATE // 5  # samples a message; Deepgram recommends 20 to 250 ms
-NOVA_CHUNK = 0.02  # every frame at once
-FLUX_CHUNK = 0.08  # Deepgram: smaller pieces do not make Flux faster
+QUIET_PIECE = 5 * FRAME_BYTES  # while nobody speaks: a fifth of the messages, and no word waits in them
+HUSH = 1.5 * RATE  # samples: by then a vendor knows that the voice has ended, and until then every frame counts
 FIRST_DELAY, LONGEST_DELAY = 0.1, 3.0  # between attempts to connect; the caller is waiting
 REFUSED_DELAY = 10.0  # a wrong key does not mend itself, but somebody may mend it during the call
 STEADY = 5.0  # a socket that lived so long was no part of a series of failures
@@ -81,7 +81,6 @@ class DeepgramEars:
         encoding: str = "mulaw",
         detector: Detector | None = None,
         clock: Callable[[], float] = time.monotonic,
-        chunk_seconds: float | None = None,
     ) -> None:
         self._client = client
         self._turns = agent.hears_turns
@@ -92,10 +91,9 @@ class DeepgramEars:
         self._later = later
         self._clock = clock
         self._detector = detector if detector is not None else Detector()
-        chunk = chunk_seconds if chunk_seconds is not None else FLUX_CHUNK if self._turns else NOVA_CHUNK
-        self._chunk = round(chunk * RATE)
         self._hearing = wire.hearing_for(agent)
         self._recent = Recent()
+        self._voice_end = -HUSH  # the position in the call's sound at which somebody was last heard to speak
         self._link: _Link | None = None
         self._frame_at = clock()
         self._lost: VendorError | None = None  # why, from `EarsLost` to `EarsBack`
@@ -109,6 +107,8 @@ class DeepgramEars:
             self._report(event)
         self._frame_at = self._clock()
         self._recent.add(frame)
+        if self._detector.speaking:
+            self._voice_end = self._recent.end
         link = self._link
         if link is None:
             return
@@ -116,7 +116,7 @@ class DeepgramEars:
             if link.unanswered_since is None:
                 link.unanswered_since = self._frame_at
             link.unanswered += len(frame)
-        if self._recent.end - link.sent_to >= self._chunk:
+        if self._recent.end - self._voice_end < HUSH or self._recent.end - link.sent_to >= QUIET_PIECE:
             self._send(link)
 
     def settle(self) -> None:
@@ -226,6 +226,7 @@ class DeepgramEars:
             return
         if isinstance(read, dict):
             for event in self._hearing.take(read):
+                self._voice_end = self._recent.end  # a voice too soft for our own detector is one all the same
                 self._report(event)
         if self._lost is not None:
             self._back()

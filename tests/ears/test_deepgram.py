@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from app.audio import FRAME_BYTES, silence, to_linear
+from app.audio import FRAME_BYTES, RATE, silence, to_linear
 from app.call.agent import Agent
 from app.call.events import (
     Connected,
@@ -26,7 +26,8 @@ from app.call.events import (
     Troubled,
     WordsHeard,
 )
-from app.ears.deepgram import DeepgramEars, deepgram_client, delay
+from app.ears.deepgram import HUSH, QUIET_PIECE, DeepgramEars, deepgram_client, delay
+from app.ears.detector import PAUSE
 from app.errors import VendorError
 from ops.lab.speech import say
 
@@ -218,16 +219,41 @@ async def test_the_local_detector_reports_without_waiting_for_the_vendor() -> No
     assert [type(event) for event in call.events.items] == [SpeechStarted, SpeechPaused]
 
 
-async def test_flux_is_asked_on_its_own_path_and_in_larger_pieces() -> None:
+async def test_flux_is_asked_on_its_own_path() -> None:
     call = Call()
-    async with deepgram() as vendor, hearing(call, ears := call.ears(vendor, FLUX)):
+    async with deepgram() as vendor, hearing(call, call.ears(vendor, FLUX)):
         visit = await vendor.visited()
         await call.events.first(Connected)
         assert (visit.path, visit.query["model"]) == ("/v2/listen", ["flux-general-en"])
-        for _ in range(8):
+
+
+async def test_quiet_is_sent_in_larger_pieces_and_a_voice_frame_by_frame_with_all_before_it() -> None:
+    call = Call()
+    quiet, voice, hush = silence(0.22), say("yes please"), silence(HUSH / RATE + 0.4)
+    async with deepgram() as vendor, hearing(call, ears := call.ears(vendor)):
+        visit = await vendor.visited()
+        await call.events.first(Connected)
+        for frame in frames(quiet + voice + hush):
+            ears.hear(frame)
+        await vendor.has_heard(visit, len(quiet + voice + hush) // FRAME_BYTES * FRAME_BYTES)
+        assert visit.pieces[:2] == [QUIET_PIECE, QUIET_PIECE]
+        assert QUIET_PIECE > visit.pieces[2] > 2 * FRAME_BYTES  # what was held when the voice began, and its onset
+        spoken = visit.pieces[3 : visit.pieces.index(QUIET_PIECE, 3)]
+        assert set(spoken) == {FRAME_BYTES}  # until nobody has spoken for so long that quiet is all that can follow
+        assert 0 <= len(spoken) * FRAME_BYTES - len(voice) - HUSH < PAUSE * RATE
+
+
+async def test_words_that_only_the_vendor_hears_are_a_voice_all_the_same() -> None:
+    call = Call()
+    async with deepgram() as vendor, hearing(call, ears := call.ears(vendor)):
+        visit = await vendor.visited()
+        await call.events.first(Connected)
+        await visit.result("softly", 0.0, is_final=False)
+        await call.events.first(WordsHeard)
+        for _ in range(3):
             ears.hear(FRAME)
-        await vendor.has_heard(visit, 8 * FRAME_BYTES)
-        assert visit.pieces == [4 * FRAME_BYTES, 4 * FRAME_BYTES]
+        await vendor.has_heard(visit, 3 * FRAME_BYTES)
+        assert visit.pieces == [FRAME_BYTES] * 3
 
 
 async def test_linear_sound_is_sent_where_it_is_asked_for() -> None:
@@ -243,7 +269,7 @@ async def test_linear_sound_is_sent_where_it_is_asked_for() -> None:
 
 async def test_settling_sends_all_sound_and_asks_for_final_words() -> None:
     call = Call()
-    async with deepgram() as vendor, hearing(call, ears := call.ears(vendor, chunk_seconds=0.1)):
+    async with deepgram() as vendor, hearing(call, ears := call.ears(vendor)):
         visit = await vendor.visited()
         await call.events.first(Connected)
         ears.hear(FRAME)
@@ -254,7 +280,7 @@ async def test_settling_sends_all_sound_and_asks_for_final_words() -> None:
 
 async def test_flux_is_not_asked_to_settle() -> None:
     call = Call()
-    async with deepgram() as vendor, hearing(call, ears := call.ears(vendor, FLUX, chunk_seconds=0.02)):
+    async with deepgram() as vendor, hearing(call, ears := call.ears(vendor, FLUX)):
         visit = await vendor.visited()
         await call.events.first(Connected)
         ears.settle()
