@@ -31,6 +31,7 @@ from app.store.database import Database
 from app.store.directory import Directory
 from app.store.live import Live, LocalLive
 from app.store.live_redis import RedisLive
+from app.store.notes import notepad
 from app.switchboard.exchange import Exchange
 from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
 from app.switchboard.pulse import Pulse
@@ -171,7 +172,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         live = _live(settings)
         stack.push_async_callback(live.close)
         directory = Directory(database)
-        hire, voices = await _senses(settings, stack)
+        hire, voices = await _senses(settings, database, stack)
         traces = settings.data_dir / "traces"
         exchange = Exchange(
             directory,
@@ -196,7 +197,7 @@ def _live(settings: Settings) -> Live:
     return LocalLive()
 
 
-async def _senses(settings: Settings, stack: AsyncExitStack) -> tuple[Hire, Voices]:
+async def _senses(settings: Settings, database: Database, stack: AsyncExitStack) -> tuple[Hire, Voices]:
     """What every call of this process shares, and how the senses of one call are hired from it."""
     claude = open_claude(settings.anthropic_api_key or "none", settings.anthropic_base_url)
     stack.push_async_callback(claude.close)
@@ -213,7 +214,12 @@ async def _senses(settings: Settings, stack: AsyncExitStack) -> tuple[Hire, Voic
             DeepgramEars(deepgram, agent, report, later, encoding=settings.ears_encoding),
             ClaudeMind(claude, agent, told, report, own_tools=offered(agent)),
             voices.mouth(agent, report, later),
-            Desk(agent, report, http=tools, notes={}),
+            Desk(
+                agent,
+                report,
+                http=tools,
+                notes=notepad(database, call_sid=facts.sid, agent=agent.name, number=facts.number, party=facts.party),
+            ),
         )
 
     return hire, voices

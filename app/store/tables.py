@@ -337,3 +337,50 @@ class DeliveryRow(Row):
     last_fault: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
+
+
+# --- what was promised, and what is done after a call -----------------------------------------------------------------
+
+
+class NoteRow(Row):
+    """What the agent wrote down for people: a message, a callback, a wish never to be called again."""
+
+    __tablename__ = "notes"
+    __table_args__ = (UniqueConstraint("call_sid", "key"), Index("ix_notes_kind_at", "kind", "at"))
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    call_sid: Mapped[str] = mapped_column(String(SID))
+    key: Mapped[str] = mapped_column(String(64))  # what it says, so that it is there once
+    kind: Mapped[str] = mapped_column(String(WORD))  # take_message, schedule_callback, opt_out
+    agent: Mapped[str] = mapped_column(String(NAME), server_default="")
+    number: Mapped[str] = mapped_column(String(E164))  # ours
+    party: Mapped[str] = mapped_column(String(E164), index=True)  # theirs
+    fields: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class LeaseRow(Row):
+    """Who does a job just now, so that two processes do not do it twice."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(NAME), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(NAME))
+    until: Mapped[datetime]
+
+
+class ReconciliationRow(Row):
+    """What the carrier says of a call, beside what we had reckoned."""
+
+    __tablename__ = "reconciliations"
+    __table_args__ = (Index("ix_reconciliations_state_next_at", "state", "next_at"),)
+
+    call_id: Mapped[int] = mapped_column(RowNumber, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(WORD), server_default="waiting")  # waiting, done, given_up
+    tries: Mapped[int] = mapped_column(server_default="0")
+    next_at: Mapped[datetime]
+    carrier_status: Mapped[str] = mapped_column(String(WORD), server_default="")
+    carrier_seconds: Mapped[int | None]
+    estimate_usd: Mapped[Decimal | None] = mapped_column(money())
+    difference_usd: Mapped[Decimal | None] = mapped_column(money())  # the carrier's price less ours
+    fault: Mapped[str] = mapped_column(server_default="")

@@ -4,19 +4,21 @@ A call may have several traces: each time its stream broke and it went on, anoth
 killed process did not get to say is estimated from what it had said, and marked so.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app.call.account import Account, Turn
-from app.call.actions import Think, Write
+from app.call.actions import Think, UseTools, Write
 from app.call.events import Connected, Metered, Thought
 from app.ears.deepgram_wire import model
 from app.money.usage import Line, lines, telephone
 from app.report.percentiles import percentiles
 from app.store.ledger import CallRecord, TurnRecord
+from app.store.notes import NoteRecord, note
 from app.switchboard.trace import Head, Recorded
+from app.tools.catalogue import NOTES, fault_of
 
 KILLED = "the process was killed", "platform"
 _LETTERS_PER_TOKEN = 3.5
@@ -29,6 +31,7 @@ class Bookings:
     call: CallRecord
     turns: tuple[TurnRecord, ...]
     lines: tuple[Line, ...]
+    notes: tuple[NoteRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def bookings(recorded: Sequence[Recorded]) -> Bookings:
         bargein_p95=percentiles(seconds for part in parts for seconds in part.account.barge_ins).p95,
         details=_details(parts),
     )
-    return Bookings(call, tuple(_turns(parts)), _lines(parts, recorded))
+    return Bookings(call, tuple(_turns(parts)), _lines(parts, recorded), tuple(_notes(recorded)))
 
 
 def _parts(recorded: Sequence[Recorded]) -> list[Part]:
@@ -95,6 +98,20 @@ def _parts(recorded: Sequence[Recorded]) -> list[Part]:
         shift = (datetime.fromisoformat(each.head.wall) - began).total_seconds() - each.head.moment
         parts.append(Part(each.head, account, shift, ended, each.end is None))
     return parts
+
+
+def _notes(recorded: Sequence[Recorded]) -> Iterator[NoteRecord]:
+    """Whatever was to be written down, whether or not it could be at that moment."""
+    for each in recorded:
+        head = each.head
+        began, facts = datetime.fromisoformat(head.wall), head.facts
+        about = {"call_sid": facts.sid, "agent": head.agent.name, "number": facts.number, "party": facts.party}
+        for entry in each.entries:
+            if isinstance(entry.thing, UseTools):
+                for call in entry.thing.calls:
+                    if call.name in NOTES and not fault_of(head.agent, call):
+                        at = began + timedelta(seconds=entry.moment - head.moment)
+                        yield note(call.name, call.arguments, at, **about)
 
 
 # --- turns ----------------------------------------------------------------------------------------------------------
@@ -161,13 +178,32 @@ def _lines(parts: Sequence[Part], recorded: Sequence[Recorded]) -> tuple[Line, .
     """Every line that costs money. Its key is the place of its fact in the traces, so that it is counted once."""
     facts: list[tuple[str, Metered]] = []
     for place, (part, each) in enumerate(zip(parts, recorded, strict=True), 1):
-        facts += [(f"{place}.{number}", fact) for number, fact in enumerate(part.account.usage, 1)]
+        facts += _heard_and_unheard(place, part)
         if part.killed:
             facts += [(f"{place}.x{number}", fact) for number, fact in enumerate(_untold(part, each), 1)]
     head = parts[0].head.facts
     whole = telephone(head.direction, head.number, head.party, seconds=_held(parts), streamed=_streamed(parts))
     facts += [(f"line.{number}", fact) for number, fact in enumerate(whole, 1)]
     return lines(facts)
+
+
+def _heard_and_unheard(place: int, part: Part) -> Iterator[tuple[str, Metered]]:
+    """The facts of one trace; speech that was made and not heard becomes a fact of its own.
+
+    What was heard comes first: letters are given to the pieces of an utterance in the order in which they were spoken.
+    """
+    heard = {said.question: len(said.heard) + 1 for said in part.account.lines if said.interrupted}
+    whole = {said.question for said in part.account.lines if not said.interrupted}
+    for number, fact in enumerate(part.account.usage, 1):
+        key = f"{place}.{number}"
+        if fact.unit != "character" or fact.wasted or fact.question in whole or part.killed:
+            yield key, fact
+            continue
+        letters, question = Decimal(fact.quantity), fact.question or 0
+        used = min(letters, Decimal(heard.get(question, 0)))
+        heard[question] = heard.get(question, 0) - int(used)
+        yield key, replace(fact, quantity=str(used))
+        yield f"{key}w", replace(fact, quantity=str(letters - used), wasted="not heard")
 
 
 def _streamed(parts: Sequence[Part]) -> float:

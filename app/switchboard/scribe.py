@@ -15,6 +15,7 @@ from app.errors import PatchcordError
 from app.money.cost import account
 from app.store.database import Database
 from app.store.ledger import write_call
+from app.store.notes import write_notes
 from app.store.rate_card import load_book
 from app.switchboard.books import Bookings, bookings
 from app.switchboard.trace import WRITTEN, Recorded, is_being_written, read
@@ -37,6 +38,7 @@ def write_into(database: Database) -> Book:
             rates = await load_book(session)
             priced = account(bookings.lines, rates, bookings.call.started_at.astimezone(UTC).date())
             await write_call(session, bookings.call, bookings.turns, priced)
+            await write_notes(session, bookings.notes)
 
     return book
 

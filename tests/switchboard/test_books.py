@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.audio import Clip, silence
-from app.call.actions import Clear, Commit, HangUp, Play, Said, Speak, Think, Write
+from app.call.actions import Clear, Commit, HangUp, Play, Said, Speak, Think, UseTools, Write
 from app.call.agent import Agent
 from app.call.events import (
     Connected,
@@ -18,6 +18,7 @@ from app.call.events import (
     SpeechStarted,
     Thought,
     ThoughtBegan,
+    ToolCall,
     Troubled,
     Voiced,
 )
@@ -221,3 +222,18 @@ def test_troubles_and_connections_are_kept_with_the_call(tmp_path: Path) -> None
         "troubles": [{"who": "mouth", "what": "503: busy"}],
         "traces": 1,
     }
+
+
+# --- notes ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_agent_was_to_write_down_is_told_by_the_trace(tmp_path: Path) -> None:
+    wanted = (
+        ToolCall("a", "take_message", {"name": "Ann", "message": "Call me."}),
+        ToolCall("b", "take_message", {"name": "Ann"}),  # refused by the desk: there is no message
+        ToolCall("c", "end_call", {"reason": "done"}),
+    )
+    (told,) = bookings([recorded(tmp_path, *CALL, (107.0, UseTools(5, wanted)))]).notes
+    assert (told.kind, told.fields) == ("take_message", {"name": "Ann", "message": "Call me."})
+    assert (told.call_sid, told.agent, told.number, told.party) == ("CA1", "reception", FACTS.number, FACTS.party)
+    assert told.at.isoformat() == "2026-11-21T10:00:07+00:00"

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from app.call.actions import UseTools
+from app.call.events import ToolCall
 from app.store.database import Database
 from app.store.migrate import migrate
+from app.store.notes import list_notes, notepad
 from app.store.tables import CallRow, CostDayRow, TurnRow, UsageRow
 from app.switchboard.books import Bookings
 from app.switchboard.scribe import UNREADABLE, Scribe, write_into
@@ -140,6 +143,20 @@ async def test_a_trace_whose_first_line_is_about_to_be_written_is_let_be(tmp_pat
     os.utime(fresh, (old, old))
     await scribe.write_all()
     assert not fresh.exists()
+
+
+async def test_a_note_that_could_not_be_written_at_once_is_written_with_the_account(
+    tmp_path: Path, database: Database
+) -> None:
+    message = {"name": "Ann", "message": "Call me."}
+    recorded(
+        tmp_path, *CALL, (107.0, UseTools(5, (ToolCall("a", "take_message", message), ToolCall("b", "opt_out", {}))))
+    )
+    pages = notepad(database, call_sid="CA1", agent="reception", number="+1", party="+2")
+    await pages["opt_out"]({})  # this one was written while the call talked
+    await Scribe(tmp_path, write_into(database), nobody).write_all()
+    async with database.reading() as session:
+        assert sorted(kept.kind for kept in await list_notes(session)) == ["opt_out", "take_message"]
 
 
 # --- the database goes, and comes back ------------------------------------------------------------------------------
