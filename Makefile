@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help env demo test check bench lock clean
+.PHONY: help env demo test turns check bench lock clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ demo: env ## Start a server and hold one whole call on it; needs no key (ARGS=..
 
 test: env ## Run the tests (ARGS=...)
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+turns: env ## Play the battery of turn-taking: a table of right and wrong, and of gaps (ARGS=...)
+	@$(BIN)/python -W ignore -m ops.turns $(ARGS)
 
 check: env ## Check style, types, floors, and that nothing here names one machine or registry
 	$(BIN)/ruff check .
