@@ -1,6 +1,7 @@
 """A whole process: it starts, answers, and goes when it is told to, but not before its calls have ended."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from app import commands
+from app import commands, main
 from app.settings import Settings
 from ops.lab.caller import Caller
 from ops.lab.place import Target
@@ -160,3 +161,14 @@ async def test_calls_are_placed_from_the_command_line(tmp_path: Path) -> None:
         ):
             assert (code, errors) == (0, ""), out
             assert words in out
+
+
+def test_what_stands_at_the_start_is_no_concern_of_the_collector() -> None:
+    before = gc.get_threshold()
+    try:
+        main.set_aside()
+        assert gc.get_freeze_count() > 100_000
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
