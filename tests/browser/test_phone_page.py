@@ -11,7 +11,7 @@ from tests.browser.by_heart import SURE, Sentence
 from tests.browser.chromium import chromium, microphone
 from tests.browser.relay import relay
 from tests.browser.stage import AGENT, Stage, stage, until
-from tests.browser.telephone import DESKTOP, PHONE, telephone
+from tests.browser.telephone import DESKTOP, PHONE, Telephone, telephone
 
 TELL_ME, SUNDAYS, GOODBYE = (
     "Tell me everything about the clinic.",
@@ -101,7 +101,50 @@ async def test_keys_mute_and_a_reload_in_the_middle_of_a_call_on_a_phones_screen
         assert [row["by"] for row in rows(here, "LineClosed")] == ["carrier", "caller"]
 
 
-async def until_words(phone: Any, words: str) -> None:
+async def test_a_line_that_breaks_is_mended_without_anybodys_doing() -> None:
+    async with (
+        stage() as here,
+        relay(here.url) as wire,
+        chromium(None) as browser,
+        telephone(browser, wire.url) as phone,
+    ):
+        await asked_something(phone)
+        wire.cut()
+        await phone.is_in("broken")
+        await phone.is_in("talking")
+        text = await phone.reads("Where were we?")
+        assert "pressed the keys 1" in text
+        await until_words(phone, "Where were we?")
+
+
+async def test_a_browser_that_wants_to_be_touched_before_it_sounds_is_touched() -> None:
+    untouched = """
+      addEventListener("click", () => (window.touched = true), true);
+      Object.defineProperty(AudioContext.prototype, "state", { get: () => (window.touched ? "running" : "suspended") });
+    """
+    async with (
+        stage() as here,
+        chromium(None) as browser,
+        telephone(browser, here.url, scripts=[untouched]) as phone,
+    ):
+        await asked_something(phone)
+        await phone.page.reload()
+        await phone.is_in("asking")
+        await phone.page.click("#go-on")
+        await phone.reads("Where were we?")
+        assert await phone.page.get_attribute("body", "data-state") == "talking"
+
+
+async def asked_something(phone: Telephone) -> None:
+    """A call with something in its memory."""
+    await phone.call()
+    await phone.is_in("talking")
+    await phone.page.keyboard.press("1")
+    await phone.page.keyboard.press("#")
+    await phone.reads("tell me a little more")
+
+
+async def until_words(phone: Telephone, words: str) -> None:
     async def heard() -> bool:
         return words in " ".join(await phone.words_played())
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -159,11 +159,16 @@ def test_other_addresses_are_somebody_elses_business() -> None:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-async def get(path: str, client: str = "127.0.0.1", host: str = HOST) -> tuple[int, dict[str, str], str]:
+TWO = [("+15005550001", "reception"), ("+15005550002", "<night>")]
+
+
+async def get(
+    path: str, client: str = "127.0.0.1", host: str = HOST, ours: Sequence[tuple[str, str]] = TWO
+) -> tuple[int, dict[str, str], str]:
     """The answer of the page's door to a request from there."""
 
-    async def numbers() -> list[tuple[str, str]]:
-        return [("+15005550001", "reception"), ("+15005550002", "<night>")]
+    async def numbers() -> Sequence[tuple[str, str]]:
+        return ours
 
     app = Quart("doors", static_folder=None)
     app.register_blueprint(softphone(numbers, on_loopback=True))
@@ -201,6 +206,15 @@ async def test_the_page_offers_every_number_with_its_agent() -> None:
     assert '<option value="+15005550001">reception · +15005550001</option>' in text
     assert "&lt;night&gt;" in text
     assert "default-src 'none'" in headers["content-security-policy"]
+
+
+async def test_with_one_number_there_is_nothing_to_choose_and_with_none_nobody_to_call() -> None:
+    _, _, one = await get("/phone", ours=TWO[:1])
+    assert '<input type="hidden" id="number" value="+15005550001">' in one
+    assert "<select" not in one
+    _, _, none = await get("/phone", ours=[])
+    assert "No number is answered here yet." in none
+    assert 'class="call" disabled' in none
 
 
 async def test_the_page_stays_closed_to_the_network_and_says_why() -> None:
