@@ -21,6 +21,8 @@ from app.call.events import Word
 MARK_SECONDS = 0.25
 # Marks come back after the way there and back, some 50 to 150 ms. What is beyond this is taken for a delay in playing.
 _LONGEST_WAY = 0.25
+# The carrier looks for marks that are due once in each of its frames, so a mark may be late by so much for no reason.
+_BEAT = 0.02
 # Rounding of clips to three samples (0.4 ms) must not make the last word of an utterance unheard.
 _SLACK = 0.002
 
@@ -222,7 +224,8 @@ class Playback:
     def _set_clock(self, lateness: float) -> None:
         """A mark has come so much later than its sound ends by the clock."""
         self._way = max(0.0, min(self._way, lateness))
-        self._runs_dry += lateness - self._way
+        delay = lateness - self._way
+        self._runs_dry += delay if delay < 0 else max(0.0, delay - _BEAT)
 
     def _find(self, question: int) -> Track | None:
         return next((track for track in self._tracks if track.question == question), None)

@@ -50,9 +50,11 @@ from app.call.events import (
     TransferAsked,
     VoiceEnded,
     VoiceFailed,
+    Word,
     WordsHeard,
 )
-from tests.call.playbook import CLINIC, Playbook, greeted, plays, ringing, spoken
+from app.call.playback import Playback
+from tests.call.playbook import CLINIC, Playbook, greeted, plays, ringing, second, spoken
 
 OPENING = "We open at nine and close at five on weekdays."
 EAGER = replace(CLINIC, work_ahead="eager")
@@ -95,7 +97,7 @@ def test_a_question_is_answered_and_remembered() -> None:
     assert (
         answering(greeted())
         >> 9.0
-        << Write("agent", OPENING, OPENING, 5.7, 8.2)
+        << Write("agent", OPENING, OPENING, 5.7, 8.2, question=3)
         << Remember((..., "caller: When are you open?", f"agent: {OPENING}"))
     )
 
@@ -195,7 +197,7 @@ def test_interrupted_agent_remembers_only_what_was_heard() -> None:
         >> (6.75, SpeechStarted())
         << (6.75, Clear())  # at once: four words of a quarter second each were heard
         >> (7.1, WordsHeard("sundays too"))
-        << Write("agent", OPENING, "We open at nine", 5.7, 7.1, interrupted=True)
+        << Write("agent", OPENING, "We open at nine", 5.7, 7.1, interrupted=True, question=3)
         >> (7.6, SpeechPaused(0.1))
         >> (8.0, SpeechEnded("Sundays too?"))
         << Think(4, (..., "caller: When are you open?", "agent: We open at nine…", "caller: Sundays too?"))
@@ -280,8 +282,8 @@ def test_a_line_whose_sound_came_before_its_turn_is_written_down_as_it_was_heard
         >> (1.0, VoiceEnded(1))
         << plays(1.25)
         >> 4.0
-        << (1.8, Write("agent", "This call is recorded.", "This call is recorded.", 0.8, 1.8))
-        << (3.05, Write("agent", "Hello, this is the clinic.", "Hello, this is the clinic.", 1.8, 3.05))
+        << (1.8, Write("agent", "This call is recorded.", "This call is recorded.", 0.8, 1.8, question=1))
+        << (3.05, Write("agent", "Hello, this is the clinic.", "Hello, this is the clinic.", 1.8, 3.05, question=2))
     )
 
 
@@ -658,3 +660,27 @@ def test_a_call_goes_on_where_another_process_left_it() -> None:
 
 def test_http_tools_have_sensible_defaults() -> None:
     assert HttpTool("book", "Books.", "https://example.com").effect
+
+
+# --- the clock of the playback ----------------------------------------------------------------------------------------
+
+
+def words_heard_at(now: float, *, last_mark_late: float) -> list[str]:
+    """Of a second of sound that was sent at 10.0, when its first mark came in time and its second one late."""
+    playback = Playback()
+    playback.begin(1)
+    words = (Word("open", 0.0, 0.6), Word("daily", 0.6, 1.0))
+    one, other, *_ = playback.add(1, second(1.0), words, 10.0)
+    playback.played(one.mark, 10.25)
+    playback.played(other.mark, 10.5 + last_mark_late)
+    return [word.text for word in playback.heard_words(1, now)]
+
+
+def test_a_mark_that_waited_for_the_carriers_beat_does_not_make_a_word_unheard() -> None:
+    assert words_heard_at(10.59, last_mark_late=0.015) == []
+    assert words_heard_at(10.601, last_mark_late=0.015) == ["open"]
+
+
+def test_a_mark_that_comes_much_later_tells_of_sound_that_was_late() -> None:
+    assert words_heard_at(10.61, last_mark_late=0.1) == []
+    assert words_heard_at(10.7, last_mark_late=0.1) == ["open"]
