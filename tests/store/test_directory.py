@@ -56,6 +56,12 @@ async def test_a_number_nobody_answered_is_answered_soon_after_it_was_applied(da
     assert await directory.answering("+15005550001") == (RECEPTION, 1)
 
 
+async def test_every_number_is_listed_with_its_agent(database: Database) -> None:
+    await write(database, RECEPTION)
+    await write(database, NIGHT, number=Number("+15005550009", "night"))
+    assert await Directory(database).numbers() == [("+15005550001", "reception"), ("+15005550009", "night")]
+
+
 async def test_a_version_stays_what_it_was(database: Database) -> None:
     await write(database, RECEPTION)
     directory = Directory(database)
