@@ -111,7 +111,10 @@ class SettleWords:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One side has spoken: write it into the record of the call, as it was meant and as it was heard."""
+    """One side has spoken: write it into the record of the call, as it was meant and as it was heard.
+
+    `question` is the number of the agent's utterance, so that its cost can be held against what was heard of it.
+    """
 
     who: str
     text: str
@@ -119,6 +122,7 @@ class Write:
     started: float
     ended: float
     interrupted: bool = False
+    question: int = 0
 
 
 @dataclass(frozen=True, slots=True)

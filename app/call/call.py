@@ -373,16 +373,18 @@ class Call:
         self._prompts = 0
         self._timers.set(Timer.QUIET, self._quiet_since + self._agent.patience.prompt_first)
 
+    def _wait_in_quiet(self) -> None:
+        """Nobody spoke when the next step of the ladder was due, but the moment was wrong: it is soon."""
+        if not (self._caller.speaking or self._caller.text):
+            self._timers.set(Timer.QUIET, self._stage.now + _NOT_YET)
+
     def _quiet(self) -> None:
         """The ladder of silence: two questions, then goodbye."""
-        now, patience = self._stage.now, self._agent.patience
         if self._answering.reply is not None or self._caller.speaking or self._caller.text:
-            self._timers.set(Timer.QUIET, now + _NOT_YET)
-            return
+            return  # `_settle` sets it again when everybody is quiet
+        patience = self._agent.patience
         ladder = (patience.prompt_first, patience.prompt_second, patience.prompt_goodbye)
-        if now < self._quiet_since + ladder[self._prompts]:
-            self._timers.set(Timer.QUIET, self._quiet_since + ladder[self._prompts])
-        elif self._prompts == 2:
+        if self._prompts == 2:
             self._leave(outcomes.SILENCE, self._agent.phrases.goodbye_silence)
         else:
             prompts = self._agent.phrases.still_there
@@ -411,6 +413,8 @@ class Call:
         else:
             new = AgentState.THINKING
         self._state = agent_move(self._state, new)
+        if new is AgentState.LISTENING and not self._timers.running(Timer.QUIET):
+            self._wait_in_quiet()
 
     def _answer_over(self) -> None:
         farewell = self._answering.finish()

@@ -276,4 +276,4 @@ class Speaking:
         now, text = self._stage.now, utterance.text.strip()
         if utterance.starts is None or utterance.starts > now or not text:
             return
-        self._stage.do(Write("agent", text, heard, utterance.starts, now, interrupted))
+        self._stage.do(Write("agent", text, heard, utterance.starts, now, interrupted, utterance.question))

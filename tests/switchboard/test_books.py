@@ -45,7 +45,7 @@ TURN: tuple[tuple[float, Any], ...] = (
     (106.0, Metered("anthropic", "claude-haiku-5-5", "output_token", "5", 1)),
     (106.1, Voiced(2, Clip.of(silence(0.5)))),
     (106.1, Play(Clip.of(silence(0.5)), 2)),
-    (106.6, Write("agent", "At nine.", "At nine.", 106.1, 106.6)),
+    (106.6, Write("agent", "At nine.", "At nine.", 106.1, 106.6, question=2)),
 )
 CALL = ((101.0, Connected("deepgram", 0.08, True)), (102.0, LineOpened()), *TURN)
 
@@ -109,6 +109,20 @@ def test_a_call_is_charged_for_what_was_metered_and_for_its_telephone(tmp_path: 
         minutes[each.unit] += each.quantity
     assert minutes == {"inbound_minute": 1, "stream_minute": 1}, "started minutes are charged whole"
     assert not any(line.estimated for line in account.lines)
+
+
+def test_speech_that_nobody_heard_has_a_line_of_its_own(tmp_path: Path) -> None:
+    cut = Write("agent", "At nine in the morning.", "At nine", 106.1, 106.6, interrupted=True, question=2)
+    pieces = (Metered("elevenlabs", "eleven_flash_v2_5", "character", quantity, 2) for quantity in ("9", "15"))
+    never = Metered("elevenlabs", "eleven_flash_v2_5", "character", "12", 4)  # begun ahead, and not wanted
+    things = ((102.0, LineOpened()), *((105.9, piece) for piece in pieces), (106.0, never), (106.6, cut))
+    account = bookings([recorded(tmp_path, *things, end=(110.0, "caller hung up", "caller"))])
+    assert [(line.quantity, line.wasted) for line in lines_of(account, "elevenlabs")] == [
+        (Decimal(8), ""),
+        (Decimal(1), "not heard"),
+        (Decimal(15), "not heard"),
+        (Decimal(12), "not heard"),
+    ]
 
 
 def test_every_line_has_a_key_of_its_own_and_the_same_one_each_time(tmp_path: Path) -> None:
