@@ -7,7 +7,7 @@ same tale can be played here in a moment, and over real sockets in its own time 
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -17,7 +17,18 @@ from typing import Any
 from app.audio import RATE
 from app.call.actions import HangUp, Speak, Think, Transfer, UseTools
 from app.call.agent import Agent
-from app.call.events import Digit, LineClosed, Metered, Played, ThoughtFailed, ToolAnswer, ToolsAnswered
+from app.call.events import (
+    Digit,
+    EndLikely,
+    Event,
+    LineClosed,
+    Metered,
+    Played,
+    ThoughtFailed,
+    ToolAnswer,
+    ToolsAnswered,
+    WordsHeard,
+)
 from app.ears import deepgram_wire
 from app.ears.detector import Detector
 from app.errors import CallerError, VendorError
@@ -52,8 +63,9 @@ FACTS = CallFacts("CA1", "inbound", "+15005550001", "+15005550100")
 class StageEars:
     """Deepgram's model behind the real detector and the real wire."""
 
-    def __init__(self, agent: Agent, report: Report, profile: Profile) -> None:
+    def __init__(self, agent: Agent, report: Report, profile: Profile, misheard: tuple[str, str]) -> None:
         self._report = report
+        self._misheard = misheard
         self._detector = Detector()
         self._hearing = deepgram_wire.hearing_for(agent)
         self._product = deepgram_wire.model(agent)
@@ -88,10 +100,16 @@ class StageEars:
             while True:
                 for message in self._model.poll(_now()):
                     for event in self._hearing.take(message):
-                        self._report(event)
+                        self._report(self._mishear(event))
                 await asyncio.sleep(0.005)
         finally:
             self._report(Metered("deepgram", self._product, "second", str(Decimal(self._samples) / RATE)))
+
+    def _mishear(self, event: Event) -> Event:
+        word, taken_for = self._misheard
+        if word and isinstance(event, WordsHeard | EndLikely):
+            return replace(event, text=event.text.replace(word, taken_for))
+        return event
 
 
 @dataclass
@@ -215,7 +233,7 @@ class Stage:
 
     def hire(self, agent: Agent, facts: CallFacts, report: Report, later: Later) -> Senses:
         return Senses(
-            StageEars(agent, report, self.profile),
+            StageEars(agent, report, self.profile, self.tale.misheard),
             StageMind(agent, report, self),
             StageMouth(agent, report, self.profile),
             StageTools(report, self.tale.tool_seconds),

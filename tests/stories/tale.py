@@ -41,7 +41,11 @@ class Tale:
     rules: tuple[Mapping[str, Any], ...] = ()
     tool_seconds: float = 0.5
     breaks: float | None = None
-    mind_faults: tuple[Fault | None, ...] = ()  # in virtual time only: over sockets nobody can aim at one call
+    misheard: tuple[str, str] = (
+        "",
+        "",
+    )  # a word, and what the ears take it for until the turn is over; on the stage only
+    mind_faults: tuple[Fault | None, ...] = ()  # on the stage only: over sockets nobody can aim at one call
     heard: tuple[str, ...] = ()
     turns: tuple[str, ...] | None = None
     asked: tuple[str, ...] = ()
