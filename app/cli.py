@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -13,6 +14,7 @@ import click
 from app import commands
 from app import processes as family
 from app.errors import SettingsError
+from app.money import limits
 from app.report.sheets import FORMATS
 from app.settings import Settings
 
@@ -130,6 +132,38 @@ def rates_check() -> None:
     for sentence in told or ["Everything that was used has a price, and all prices were checked of late."]:
         click.echo(sentence)
     sys.exit(1 if told else 0)
+
+
+@main.group()
+def budget() -> None:
+    """How much is allowed of what, and what happens when it is used up."""
+
+
+@budget.command("set")
+@click.argument("scope", type=click.Choice(limits.SCOPES))
+@click.argument("amount")
+@click.argument("measure", type=click.Choice(limits.MEASURES))
+@click.option("--a", "--per", "period", type=click.Choice(limits.PERIODS), default="day", show_default=True)
+@click.option("--of", "subject", default="", help="Whose: a name or a number; else each one's.")
+@click.option("--then", "action", type=click.Choice(limits.ACTIONS), default="pause", show_default=True)
+def budget_set(scope: str, amount: str, measure: str, period: str, subject: str, action: str) -> None:
+    """Cap what SCOPE uses: `budget set agent 20 usd --per day --of reception --then pause`.
+
+    warn only tells, pause refuses new calls as long as it lasts, stop also ends those that are going on. A call's own
+    cap is for --per now: `budget set call 2 usd --per now`.
+    """
+    try:
+        cap = limits.Cap(scope, subject, period, measure, Decimal(amount), action)
+    except InvalidOperation:
+        raise SettingsError(f"{amount!r} is no number.") from None
+    click.echo(_run(commands.budget_set(Settings.read(os.environ), cap)))
+
+
+@budget.command("list")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+def budget_list(form: str) -> None:
+    """Every cap, and how much of it is used."""
+    click.echo(_run(commands.budget_list(Settings.read(os.environ), datetime.now(UTC).date(), form)), nl=False)
 
 
 @main.command()

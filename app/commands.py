@@ -11,11 +11,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from app.call.account import Account
 from app.errors import SettingsError, VendorError
+from app.money.limits import Cap
 from app.money.rate_file import read_rates, write_rates
 from app.report import call_sheet
-from app.report.sheets import write
+from app.report.sheets import NO_NAME, Sheet, write
 from app.settings import Settings
 from app.store import roster
+from app.store.budgets import list_budgets, set_budget, spent
 from app.store.database import Database
 from app.store.ledger import price_unknown_calls
 from app.store.live_redis import RedisLive
@@ -119,6 +121,29 @@ async def rates_check(settings: Settings, today: date) -> list[str]:
     """A sentence for everything that is amiss with the rates."""
     async with opened(settings) as database, database.reading() as session:
         return await check_rates(session, today)
+
+
+async def budget_set(settings: Settings, cap: Cap) -> str:
+    async with opened(settings) as database, database.writing() as session:
+        await set_budget(session, cap)
+    return f"{cap}, then {cap.action}."
+
+
+async def budget_list(settings: Settings, today: date, form: str) -> str:
+    """Every cap, with what is used of it; the defaults too."""
+    async with opened(settings) as database, database.reading() as session:
+        caps, used = await list_budgets(session), await spent(session, today)
+    rows = []
+    for cap in caps:
+        known = cap.period in ("day", "month") and (cap.subject != "" or cap.scope == "account")
+        amount = used.of(cap.scope, cap.subject, cap.period, cap.measure) if known else None
+        rows.append((cap.scope, cap.subject or NO_NAME, cap.measure, cap.period, cap.cap, amount, cap.action))
+    columns = ("scope", "subject", "measure", "period", "cap", "used", "action")
+    notes = (
+        f"{NO_NAME}: each one by itself.",
+        "used: by calls that are over; not summed where the cap is each one's.",
+    )
+    return write(Sheet(f"Caps, {today} (UTC)", columns, tuple(rows), notes), form)
 
 
 def _short(error: Exception) -> str:

@@ -34,6 +34,7 @@ from app.store.live import Live, LocalLive
 from app.store.live_redis import RedisLive
 from app.store.notes import notepad
 from app.switchboard.exchange import Exchange
+from app.switchboard.gate import Gate
 from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
 from app.switchboard.pulse import Pulse
 from app.switchboard.scribe import Scribe, write_into
@@ -198,9 +199,10 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         scribe = Scribe(traces, write_into(database), exchange.is_going_on)
         exchange.ended = scribe.look
         exchange.pulse = Pulse(settings.max_lag_seconds)
+        exchange.gate = gate = Gate(live, database, going_on=lambda: exchange.conversations)
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
         doors = build(exchange, signatures, settings.public_url, directory.numbers)
-        yield House(doors, exchange, scribe, (lambda: _render_ahead(voices, directory), scribe.run))
+        yield House(doors, exchange, scribe, (lambda: _render_ahead(voices, directory), scribe.run, gate.run))
 
 
 def _live(settings: Settings) -> Live:

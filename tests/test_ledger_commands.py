@@ -127,3 +127,20 @@ def test_a_price_that_calls_were_charged_by_cannot_be_changed(patchcord: Patchco
     told = patchcord("rates", "import", str(file))
     assert told.exit_code == 2
     assert "cannot change; give the new price a later effective_from" in told.stderr
+
+
+def test_a_cap_is_set_and_listed_with_what_is_used_of_it(patchcord: Patchcord) -> None:
+    told = patchcord("budget", "set", "agent", "20", "usd", "--per", "month", "--of", "reception", "--then", "warn")
+    assert told.output == "agent reception: 20 usd a month, then warn.\n"
+    assert patchcord("budget", "set", "call", "2", "usd", "--per", "now").output == "each call: 2 usd, then pause.\n"
+    rows = list(csv.DictReader(StringIO(patchcord("budget", "list", "--format", "csv").output)))
+    assert [(row["scope"], row["cap"], row["action"]) for row in rows][-2:] == [
+        ("agent", "20.000000", "warn"),
+        ("call", "2.000000", "pause"),
+    ]
+
+
+def test_a_cap_without_sense_is_refused_with_a_sentence(patchcord: Patchcord) -> None:
+    told = patchcord("budget", "set", "caller", "5", "usd")
+    assert (told.exit_code, "There is no cap on the usd of 'caller'" in told.stderr) == (2, True)
+    assert patchcord("budget", "set", "agent", "much", "usd").exit_code == 2

@@ -16,6 +16,7 @@ from app.call.agent import Agent
 from app.call.events import HangUpAsked
 from app.call.masking import masked_data
 from app.errors import VendorError
+from app.money.limits import Verdict
 from app.switchboard.conversation import Conversation
 from app.switchboard.ports import CallFacts, Hire
 from app.switchboard.pulse import Pulse
@@ -52,6 +53,13 @@ class Live(Protocol):
     async def take_token(self, token: str) -> str | None: ...
     async def set_next(self, call_sid: str, value: str, ttl: float) -> None: ...
     async def take_next(self, call_sid: str) -> str | None: ...
+
+
+class Gate(Protocol):
+    """Caps and budgets. Answers within half a second, whatever happens, and never fails."""
+
+    async def ask(self, facts: CallFacts, agent: Agent) -> Verdict: ...
+    def attend(self, conversation: Conversation) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ class Exchange:
         self._most_calls = most_calls
         self._alone = alone
         self.pulse = Pulse()
+        self.gate: Gate | None = None  # asked before a call gets a seat
         self._seats: dict[str, _Seat] = {}  # by the carrier's name of the call
         self._next: dict[str, str] = {}  # what follows a stream, should the live store be away
         self._tasks: asyncio.TaskGroup | None = None
@@ -180,7 +189,20 @@ class Exchange:
         if found is None:
             return Refused(f"no agent answers {facts.number}", NOT_IN_SERVICE)
         agent, version = found
+        if (refused := await self._forbidden(facts, agent)) is not None:
+            return refused
         return Admitted(await self._token(_About(facts, agent, version)))
+
+    async def _forbidden(self, facts: CallFacts, agent: Agent) -> Refused | None:
+        """What caps and budgets say. When they cannot be asked, somebody who rings is let in, and nobody is rung."""
+        if self.gate is None:
+            return None
+        found = await self.gate.ask(facts, agent)
+        if found.against is not None:
+            return Refused(found.against.told(), found.words)
+        if found.uncounted and facts.direction == "outbound":
+            return Refused("this outbound call could not be counted", TROUBLE)
+        return None
 
     async def connect(self, token: str) -> Conversation | None:
         """The stream with this token is here. A token opens one stream, once."""
@@ -260,6 +282,8 @@ class Exchange:
             follow_up=follow_up,
             memory=about.memory,
         )
+        if self.gate is not None:
+            self.gate.attend(conversation)
         self._seats[sid] = seat = _Seat(conversation, token, asyncio.Event())
         self._empty.clear()
         self._start(self._hold(seat))
