@@ -6,6 +6,7 @@ from itertools import pairwise
 from app.call.actions import Clear, StopThinking, Think, UseTools
 from app.call.agent import HttpTool
 from app.call.events import ToolsAnswered
+from ops.lab.profile import Fault
 from ops.lab.story import (
     FIRST_CALL,
     Coughs,
@@ -305,6 +306,35 @@ FAILING_MIND = Tale(
     check=expect_the_fallback,
 )
 
+BROKEN_ANSWER = Tale(
+    "an answer that breaks off is gone on with by the second mind",
+    (Hears("How can I help"), Says("Who works here?"), Hears("Saturdays"), *GOODBYE),
+    rules=(
+        {"when": "who works here", "say": "Doctor Adams and Doctor Brown work here. They are both in all week long."},
+        {"when": "broke off", "say": "Doctor Clark comes in on Saturdays."},
+    ),
+    mind_faults=(Fault("anthropic", "drop", after=0.5),),
+    heard=("Doctor Adams", "Doctor Clark comes in on Saturdays[.]", "Goodbye"),
+    turns=("who works here", "thank you goodbye"),
+    ends=SAID_GOODBYE,
+)
+
+NO_MIND = Tale(
+    "no mind at all: an apology, and at the second time a goodbye",
+    (
+        Hears("How can I help"),
+        Says("When are you open?"),
+        Hears("say it again"),
+        Says("When are you open?"),
+        Hears("technical problem"),
+        Ends(),
+    ),
+    mind_faults=(Fault("anthropic", "refuse", status=529),) * 12,
+    heard=("Could you say it again[?]", "call again later[.] Goodbye[.]"),
+    turns=("when are you open", "when are you open"),
+    ends=("mind failed", "vendor"),
+)
+
 # --- the ends of a call ---------------------------------------------------------------------------------------------
 
 
@@ -368,6 +398,8 @@ TALES = (
     SLOW_MIND,
     TOO_SLOW_MIND,
     FAILING_MIND,
+    BROKEN_ANSWER,
+    NO_MIND,
     CALLER_LEAVES,
     BROKEN_LINE,
 )
