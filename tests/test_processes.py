@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -22,6 +22,8 @@ from ops.lab.report import Report
 from ops.lab.story import Ends, Hears, Says, Story, Waits
 from ops.lab.vendors import vendors
 from tests.servers import free_port
+
+T = TypeVar("T")
 
 PATCHCORD = Path(sys.executable).with_name("patchcord")
 CLINIC = """
@@ -61,16 +63,15 @@ def test_several_processes_need_a_store_that_they_share() -> None:
 async def test_a_killed_process_does_not_end_a_call(redis_url: str, tmp_path: Path) -> None:
     async with vendors() as lab:
         port = free_port()
-        with _family(tmp_path, port, redis_url, lab.url) as (parent, address):
+        async with _family(tmp_path, port, redis_url, lab.url) as (parent, address):
             async with asyncio.TaskGroup() as tasks:
                 calling = tasks.create_task(_call(address))
-                victim = await asyncio.to_thread(_whose_call, tmp_path)
+                victim = await _at_last(lambda: _whose_call(tmp_path), "no call came so far")
                 os.kill(victim, signal.SIGKILL)
             report = calling.result()
             assert not report.caller.failed, report.as_data()["transcript"]
             assert report.outcome.streams == 2
-            alive = await asyncio.to_thread(_children, parent)
-            assert len(alive) == 2, "whoever dies is replaced"
+            alive = await _at_last(lambda: _pair(parent), "the dead process was not replaced")
             assert victim not in alive
     assert parent.returncode == 0
 
@@ -81,34 +82,36 @@ async def _call(address: str) -> Report:
         return await target.ring(carrier, Caller(STORY))
 
 
-def _whose_call(folder: Path) -> int:
+async def _at_last(look: Callable[[], T | None], otherwise: str) -> T:
+    """What `look` finds, as soon as it finds something."""
+    for _ in range(600):
+        if (found := await asyncio.to_thread(look)) is not None:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(otherwise)
+
+
+def _whose_call(folder: Path) -> int | None:
     """The process that holds the call, once its answer has been heard: the one that has its trace open."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        for trace in (folder / "traces").glob("*.jsonl"):
-            if '"heard":"We are open from nine to five' in trace.read_text():
-                for process in Path("/proc").glob("[0-9]*/fd/*"):
-                    try:
-                        if process.resolve() == trace.resolve():
-                            return int(process.parts[2])
-                    except OSError:
-                        continue
-        time.sleep(0.05)
-    raise AssertionError("no call came so far")
+    for trace in (folder / "traces").glob("*.jsonl"):
+        if '"heard":"We are open from nine to five' not in trace.read_text():
+            continue
+        for file in Path("/proc").glob("[0-9]*/fd/*"):
+            try:
+                if file.resolve() == trace.resolve():
+                    return int(file.parts[2])
+            except OSError:  # processes come and go while we look
+                continue
+    return None
 
 
-def _children(parent: subprocess.Popen[bytes]) -> list[int]:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-        if len(listed) == 2:
-            return [int(pid) for pid in listed]
-        time.sleep(0.1)
-    raise AssertionError("the dead process was not replaced")
+def _pair(parent: subprocess.Popen[bytes]) -> list[int] | None:
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    return [int(pid) for pid in children] if len(children) == 2 else None
 
 
-@contextmanager
-def _family(folder: Path, port: int, redis: str, lab: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+@asynccontextmanager
+async def _family(folder: Path, port: int, redis: str, lab: str) -> AsyncIterator[tuple[subprocess.Popen[bytes], str]]:
     address = f"http://127.0.0.1:{port}"
     environment: Mapping[str, str] = {
         **os.environ,
@@ -117,24 +120,25 @@ def _family(folder: Path, port: int, redis: str, lab: str) -> Iterator[tuple[sub
         **{name: "k" for name in ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")},
         **{name: lab for name in ("DEEPGRAM_URL", "ANTHROPIC_BASE_URL", "ELEVENLABS_BASE_URL")},
     }
-    (folder / "clinic.yaml").write_text(CLINIC)
-    subprocess.run([PATCHCORD, "apply", folder / "clinic.yaml"], env=environment, check=True, capture_output=True)
-    with (folder / "serve.log").open("wb") as log:
-        parent = subprocess.Popen([PATCHCORD, "serve", "--processes", "2"], env=environment, stdout=log, stderr=log)
+    parent = await asyncio.to_thread(_begin, folder, environment)
     try:
-        _await(f"{address}/healthz")
+        await _at_last(lambda: _answers(f"{address}/healthz"), "nobody answers")
         yield parent, address
     finally:
         parent.send_signal(signal.SIGTERM)
-        parent.wait(20)
+        await asyncio.to_thread(parent.wait, 20)
 
 
-def _await(url: str) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"nobody answers at {url}")
+def _begin(folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    (folder / "clinic.yaml").write_text(CLINIC)
+    subprocess.run([PATCHCORD, "apply", folder / "clinic.yaml"], env=environment, check=True, capture_output=True)
+    with (folder / "serve.log").open("wb") as log:
+        return subprocess.Popen([PATCHCORD, "serve", "--processes", "2"], env=environment, stdout=log, stderr=log)
+
+
+def _answers(url: str) -> bool | None:
+    try:
+        with urllib.request.urlopen(url, timeout=1):
+            return True
+    except OSError:
+        return None

@@ -20,6 +20,7 @@ from app.store.notes import NoteRecord, note
 from app.switchboard.trace import Head, Recorded
 from app.tools.catalogue import NOTES, fault_of
 
+BROWSER = "browser"  # who calls from the page, where no number is
 KILLED = "the process was killed", "platform"
 _LETTERS_PER_TOKEN = 3.5
 
@@ -183,6 +184,8 @@ def _lines(parts: Sequence[Part], recorded: Sequence[Recorded]) -> tuple[Line, .
             facts += [(f"{place}.x{number}", fact) for number, fact in enumerate(_untold(part, each), 1)]
     head = parts[0].head.facts
     whole = telephone(head.direction, head.number, head.party, seconds=_held(parts), streamed=_streamed(parts))
+    if head.party == BROWSER:
+        whole = ()  # no carrier was asked
     facts += [(f"line.{number}", fact) for number, fact in enumerate(whole, 1)]
     return lines(facts)
 

@@ -138,6 +138,13 @@ def test_our_number_is_the_one_that_called_when_the_call_goes_out(tmp_path: Path
     assert (call.from_number, call.to_number, call.number) == ("+15005550001", "+14155550100", "+15005550001")
 
 
+def test_a_call_from_the_browser_costs_no_carrier(tmp_path: Path) -> None:
+    head = replace(HEAD, facts=replace(HEAD.facts, party="browser"))
+    account = bookings([recorded(tmp_path, *CALL, head=head, end=(112.5, "caller hung up", "caller"))])
+    assert lines_of(account, "twilio") == []
+    assert lines_of(account, "elevenlabs") != []
+
+
 def test_a_call_that_nobody_took_up_costs_no_minute(tmp_path: Path) -> None:
     account = bookings([recorded(tmp_path, end=(120.0, "the stream never came", "carrier"))])
     assert account.call.answered_at is None
