@@ -212,8 +212,8 @@ def test_marks_that_come_back_after_a_clear_prove_nothing() -> None:
 
 def test_a_cough_stops_the_agent_for_a_second_and_repeats_no_word() -> None:
     book = answering(greeted()) >> (6.8, SpeechStarted()) << Clear() >> (6.95, SpeechPaused(0.12))
-    # Four words and 0.1 s of the fifth were heard: it goes on with the whole of the fifth.
-    assert book >> 7.8 << (7.8, plays(1.5)) >> 12.0 << Remember((..., f"agent: {OPENING}"))
+    # Four words and 0.1 s of the fifth were heard: it goes on with the whole of the fifth, and a breath before it.
+    assert book >> 7.8 << (7.8, plays(1.51)) >> 12.0 << Remember((..., f"agent: {OPENING}"))
 
 
 def test_a_listening_sound_does_not_take_the_floor() -> None:
@@ -224,7 +224,7 @@ def test_a_listening_sound_does_not_take_the_floor() -> None:
         >> (6.9, WordsHeard("mhm"))
         >> (7.0, SpeechPaused(0.1))
         >> (7.3, SpeechEnded("Mhm."))
-        << (7.3, plays(1.5))
+        << (7.3, plays(1.51))
         >> 12.0
         << Remember((..., f"agent: {OPENING}"))
     )
