@@ -166,6 +166,36 @@ def budget_list(form: str) -> None:
     click.echo(_run(commands.budget_list(Settings.read(os.environ), datetime.now(UTC).date(), form)), nl=False)
 
 
+@main.group()
+def webhook() -> None:
+    """Addresses that are told of alerts, each message signed with their secret."""
+
+
+@webhook.command("add")
+@click.argument("url")
+@click.option("--events", default="*", show_default=True, help='Such as "alert.budget alert.unknown_price".')
+def webhook_add(url: str, events: str) -> None:
+    """Tell URL of alerts; prints the secret that its messages are signed with."""
+    click.echo(_run(commands.webhook_add(Settings.read(os.environ), url, events)))
+
+
+@webhook.command("list")
+def webhook_list() -> None:
+    """Every address, and how many of its messages were delivered, wait, or failed."""
+    click.echo(_run(commands.webhook_list(Settings.read(os.environ))), nl=False)
+
+
+@main.command()
+@click.argument("number")
+@click.option("--yes", is_flag=True, help="Do not ask again.")
+def forget(number: str, yes: bool) -> None:
+    """Delete every call with NUMBER (+15005550100): rows, traces, memory. Sums of cost stay, without the person."""
+    settings = Settings.read(os.environ)
+    if not yes:
+        click.confirm(f"Delete everything of {number}?", abort=True)
+    click.echo(_run(commands.forget(settings, number)))
+
+
 @main.command()
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--quiet", is_flag=True, help="Only say whether the core would do the same today.")

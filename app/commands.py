@@ -1,9 +1,10 @@
 """What the operator's commands do besides serving: agents, tables, traces, and a look at everything a call needs."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from app.call.account import Account
 from app.errors import SettingsError, VendorError
+from app.jobs.forgetting import forget as forget_everything
 from app.money.limits import Cap
 from app.money.rate_file import read_rates, write_rates
 from app.report import call_sheet
@@ -20,12 +22,14 @@ from app.store import roster
 from app.store.budgets import list_budgets, set_budget, spent
 from app.store.database import Database
 from app.store.ledger import price_unknown_calls
+from app.store.live import LocalLive
 from app.store.live_redis import RedisLive
 from app.store.migrate import migrate as bring_tables
 from app.store.migrate import revision_of, revisions
 from app.store.rate_card import check_rates, import_rates, list_rates, seed_rates
 from app.store.reports import cost_report, latency_report
 from app.store.roster_file import read_roster
+from app.store.webhooks import add_webhook, delivery_counts
 from app.switchboard import trace
 
 
@@ -144,6 +148,35 @@ async def budget_list(settings: Settings, today: date, form: str) -> str:
         "used: by calls that are over; not summed where the cap is each one's.",
     )
     return write(Sheet(f"Caps, {today} (UTC)", columns, tuple(rows), notes), form)
+
+
+# --- who is told, and who is forgotten ------------------------------------------------------------------------------
+
+
+async def webhook_add(settings: Settings, url: str, events: str) -> str:
+    if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).hostname:
+        raise SettingsError(f"{url!r} is no address: it begins with https:// or http://")
+    secret = secrets.token_urlsafe(32)
+    async with opened(settings) as database, database.writing() as session:
+        await add_webhook(session, url, secret, events, datetime.now(UTC))
+    return f"{url} is told of {events}. Its messages are signed with {secret}"
+
+
+async def webhook_list(settings: Settings) -> str:
+    async with opened(settings) as database, database.reading() as session:
+        rows = await delivery_counts(session)
+    return write(Sheet("Webhooks", ("id", "url", "events", "delivered", "waiting", "failed"), tuple(rows)), "table")
+
+
+async def forget(settings: Settings, number: str) -> str:
+    """Everything of this caller, also what another process remembers of a call that is going on."""
+    live = RedisLive(settings.redis_url) if settings.redis_url else LocalLive()
+    try:
+        async with opened(settings) as database:
+            calls, files = await forget_everything(number, database, live, settings.data_dir)
+    finally:
+        await live.close()
+    return f"{calls} calls and {files} files of {number} are deleted."
 
 
 def _short(error: Exception) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -13,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import httpx
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +23,11 @@ from app.call.masking import masked
 from app.commands import tables_ready
 from app.ears.deepgram import DeepgramEars, deepgram_client
 from app.errors import SettingsError
+from app.jobs.clock import Clock, Job
+from app.jobs.deliveries import Deliveries
+from app.jobs.forgetting import Forgetting
+from app.jobs.reconciliation import Reconciliation
+from app.line.rest import TwilioRest
 from app.line.signature import Signatures
 from app.mind.briefing import facts_line
 from app.mind.claude import ClaudeMind
@@ -33,6 +40,7 @@ from app.store.directory import Directory
 from app.store.live import Live, LocalLive
 from app.store.live_redis import RedisLive
 from app.store.notes import notepad
+from app.store.retention import Retention
 from app.switchboard.exchange import Exchange
 from app.switchboard.gate import Gate
 from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
@@ -200,9 +208,27 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         exchange.ended = scribe.look
         exchange.pulse = Pulse(settings.max_lag_seconds)
         exchange.gate = gate = Gate(live, database, going_on=lambda: exchange.conversations)
+        clock = await _clock(settings, database, stack)
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
         doors = build(exchange, signatures, settings.public_url, directory.numbers)
-        yield House(doors, exchange, scribe, (lambda: _render_ahead(voices, directory), scribe.run, gate.run))
+        yield House(
+            doors, exchange, scribe, (lambda: _render_ahead(voices, directory), scribe.run, gate.run, clock.run)
+        )
+
+
+async def _clock(settings: Settings, database: Database, stack: AsyncExitStack) -> Clock:
+    """The work after the calls. The carrier is asked for prices when we have an account with it."""
+    http = httpx.AsyncClient()
+    stack.push_async_callback(http.aclose)
+    jobs = [
+        Job("deliveries", 15.0, Deliveries(database, http), longest=300.0),
+        Job("forgetting", 3600.0, Forgetting(database, settings.data_dir, Retention(**settings.retention_days)), 600.0),
+    ]
+    if settings.twilio_account_sid:
+        carrier = TwilioRest(settings.twilio_account_sid, settings.twilio_auth_token, base_url=settings.twilio_api_base)
+        stack.push_async_callback(carrier.close)
+        jobs.append(Job("reconciliation", 60.0, Reconciliation(database, carrier), longest=300.0))
+    return Clock(database, jobs, f"{os.uname().nodename}:{os.getpid()}")
 
 
 def _live(settings: Settings) -> Live:

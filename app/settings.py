@@ -144,6 +144,16 @@ def _redis_url(text: str) -> str:
     return text
 
 
+def _retention(text: str) -> Mapping[str, int]:
+    days = {"transcripts": 90, "traces": 30, "recordings": 30, "calls": 730}
+    for part in text.replace(",", " ").split():
+        name, _, number = part.partition("=")
+        if name not in days or not number.isdecimal():
+            raise _WrongError(f"holds {part!r}; it names {', '.join(days)}, each with days", "transcripts=90 calls=0")
+        days[name] = int(number)
+    return MappingProxyType(days)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -214,6 +224,12 @@ class Settings:
         _seconds(86_400, 600), 600.0, "How long live calls may go on after the process was asked to stop."
     )
     allow_private_tools: bool = _setting(_yes_or_no, False, "Whether agents' HTTP tools may reach private addresses.")
+    retention_days: Mapping[str, int] = _setting(
+        _retention,
+        MappingProxyType({"transcripts": 90, "traces": 30, "recordings": 30, "calls": 730}),
+        "For how many days each class is kept, such as `transcripts=90 calls=0`; 0 keeps it for ever.",
+        shown="transcripts=90 traces=30 recordings=30 calls=730",
+    )
     log_level: str = _setting(_choice("debug", "info", "warning", "error"), "info", "The least grave message to log.")
     tool_secrets: Mapping[str, str] = _setting(
         _token,

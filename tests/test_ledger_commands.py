@@ -144,3 +144,16 @@ def test_a_cap_without_sense_is_refused_with_a_sentence(patchcord: Patchcord) ->
     told = patchcord("budget", "set", "caller", "5", "usd")
     assert (told.exit_code, "There is no cap on the usd of 'caller'" in told.stderr) == (2, True)
     assert patchcord("budget", "set", "agent", "much", "usd").exit_code == 2
+
+
+def test_an_address_that_is_told_of_alerts_has_a_secret_and_a_log(patchcord: Patchcord) -> None:
+    told = patchcord("webhook", "add", "https://example.com/alerts", "--events", "alert.budget")
+    assert told.output.startswith("https://example.com/alerts is told of alert.budget. Its messages are signed with ")
+    assert "https://example.com/alerts" in patchcord("webhook", "list").output
+    assert patchcord("webhook", "add", "example.com").exit_code == 2
+
+
+def test_a_caller_is_forgotten_and_the_sums_stay(patchcord: Patchcord) -> None:
+    assert patchcord("forget", "+15005550009", "--yes").output == "1 calls and 0 files of +15005550009 are deleted.\n"
+    assert patchcord("forget", "+15005550009", "--yes").output == "0 calls and 0 files of +15005550009 are deleted.\n"
+    assert f"{COST:.6f}" in patchcord("report", "cost", "--from", "2026-11-20", "--to", "2026-11-20").output

@@ -213,3 +213,10 @@ def test_the_table_has_a_line_for_every_setting() -> None:
     assert len(lines) == len(fields(Settings))
     assert "| `PORT` | 8000 | The port to listen at. |" in lines
     assert all(line.count("|") == 4 for line in lines)
+
+
+def test_retention_names_its_classes_and_keeps_the_rest_as_it_was() -> None:
+    kept = Settings.read({"RETENTION_DAYS": "transcripts=7, calls=0"}).retention_days
+    assert dict(kept) == {"transcripts": 7, "traces": 30, "recordings": 30, "calls": 0}
+    with pytest.raises(SettingsError, match="names transcripts, traces, recordings, calls"):
+        Settings.read({"RETENTION_DAYS": "words=7"})

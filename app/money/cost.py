@@ -22,6 +22,7 @@ COMPONENTS = {
     "stream_minute": "media stream",
     "recording_minute": "recording",
     "amd_call": "machine detection",
+    "carrier_difference": "telephony, the carrier's difference",
     "second": "hearing",
     "input_token": "thinking, input",
     "output_token": "thinking, output",

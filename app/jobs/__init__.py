@@ -1,0 +1,1 @@
+"""Work after the calls: what the carrier took, who must be told, what must be forgotten."""
