@@ -11,8 +11,9 @@ from functools import cache
 import pytest
 
 from app.call.actions import Commit, Play, Speak, StopSpeaking, StopThinking, Think, UseTools
-from app.call.agent import HttpTool
+from app.call.agent import HttpTool, Patience
 from app.call.events import Thought, ThoughtBegan, ToolsWanted, Voiced
+from ops.lab.profile import REFERENCE, Profile, Spread
 from ops.lab.story import Ends, Hears, Mutters, Says, Waits
 from tests.stories.evidence import Evidence, first
 from tests.stories.stage import play
@@ -50,6 +51,10 @@ def test_work_ahead_makes_answers_earlier(ears: str) -> None:
 # --- a caller who pauses in the middle of a sentence ------------------------------------------------------------------
 
 
+# So patient with a sentence that lacks its end that a whole answer can be ready before the turn is over.
+PATIENT = replace(CLINIC, patience=Patience(unfinished_more=1.6))
+
+
 def pausing(seconds: float) -> Tale:
     return Tale(
         f"a pause of {seconds} s in the middle of a sentence",
@@ -62,6 +67,7 @@ def pausing(seconds: float) -> Tale:
             Hears("Tuesday at ten is free", within=20.0),
             *GOODBYE,
         ),
+        agent=PATIENT,
         rules=(
             {"when": "appointment for Tuesday", "say": "Tuesday at ten is free."},
             {"when": "book an$", "say": "Would you like to book a visit?"},
@@ -71,12 +77,13 @@ def pausing(seconds: float) -> Tale:
     )
 
 
-PAUSES = [n / 20 for n in range(3, 32, 2)]
+PAUSES = [0.16 * n for n in range(1, 13)]
+QUICK = Profile("quick", first_token=Spread(0.1), first_voice=Spread(0.05))
 
 
 @cache
-def after_a_pause(seconds: float, ears: str, work_ahead: str) -> Evidence:
-    return play(pausing(seconds), ears=ears, work_ahead=work_ahead)
+def after_a_pause(seconds: float, ears: str, work_ahead: str, profile: Profile = REFERENCE) -> Evidence:
+    return play(pausing(seconds), ears=ears, work_ahead=work_ahead, profile=profile)
 
 
 @pytest.mark.parametrize("ears", EARS)
@@ -123,15 +130,15 @@ def when_it_could_be_heard(told: Evidence, question: int) -> bool:
     return bool(voices_of(told, question) & {sound.question for sound in told.of(Voiced)})
 
 
-@pytest.mark.parametrize("ears", EARS)
 @pytest.mark.parametrize("race", [during_the_first_token, during_the_first_voice, when_it_could_be_heard])
-def test_the_caller_goes_on_in_the_midst_of_work_ahead(race: Callable[[Evidence, int], bool], ears: str) -> None:
-    hit = [
-        (told, question)
-        for told in (after_a_pause(seconds, ears, "eager") for seconds in PAUSES)
-        for question in dropped_ahead(told)
-        if race(told, question)
+def test_the_caller_goes_on_in_the_midst_of_work_ahead(race: Callable[[Evidence, int], bool]) -> None:
+    calls = [
+        after_a_pause(seconds, ears, "eager", profile)
+        for seconds in PAUSES
+        for ears in EARS
+        for profile in (REFERENCE, QUICK)
     ]
+    hit = [(told, question) for told in calls for question in dropped_ahead(told) if race(told, question)]
     assert hit, "no pause was as long as that"
     for told, question in hit:
         assert "a visit" not in told.heard
@@ -169,6 +176,7 @@ def test_words_that_change_at_the_end_are_answered_as_they_are(work_ahead: str, 
 NOTES = replace(
     CLINIC,
     greeting="Hello, what is your phone number?",
+    patience=Patience(digits_more=1.8),
     tools=(HttpTool("note_number", "Write the number down.", "http://tools.example/note_number", "POST", NOTHING),),
 )
 
