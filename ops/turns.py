@@ -99,7 +99,8 @@ class Heard:
         self.clears = [
             clearing.at for phone in prober.phones for clearing in phone.clearings if clearing.at >= self.began
         ]
-        self.stretches = [stretch for stretch in prober.ear.stretches if stretch.end > self.began]
+        self.all_stretches = prober.ear.stretches
+        self.stretches = [stretch for stretch in self.all_stretches if stretch.end > self.began]
         self.words = told.heard
         self.turns = list(_answered(told.account.turns, since=self.began))
 
@@ -151,11 +152,13 @@ class Heard:
     def of_prompt(self) -> Iterator[str]:
         if self.turns:
             yield f"answered {self.turns}"
-        prompt = next((stretch.start for stretch in self.stretches if stretch.start > self.began), None)
-        if prompt is None or "still there" not in self.words:
+        quiets = [
+            after.start - before.end for before, after in pairwise(self.all_stretches) if after.start > self.began
+        ]
+        if not quiets or "still there" not in self.words:
             yield "nobody asked whether the caller is there"
-        elif not PROMPT[0] <= prompt - self.began + self.case.after <= PROMPT[1]:
-            yield f"asked whether the caller is there after {prompt - self.began + self.case.after:.1f} s"
+        elif not PROMPT[0] <= quiets[0] <= PROMPT[1]:
+            yield f"asked whether the caller is there after {quiets[0]:.1f} s"
 
     def _of_words(self) -> Iterator[str]:
         if not self.turns or self.turns[-1] != self.case.turn:

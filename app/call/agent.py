@@ -40,8 +40,12 @@ class Patience:
     unsettled_turns: float = 5.5  # Flux may wait for the rest of a sentence, by its own timeout up to 5 s
     answer_tail: float = 1.0  # a "yes" that overlaps the last second of a question is its answer
     deaf: float = 2.5  # a voice without words for so long, while the ears are away: ask again
-    digits_more: float = 1.5  # people pause between the groups of a number
-    unfinished_more: float = 0.8  # a search for words within a sentence lasts 0.5 to 1 s
+    # Quiet after the last sound, where the words say that more will come.
+    digits_more: float = 1.8  # people pause for up to 1.5 s between the groups of a number, and look for the paper
+    unfinished_more: float = 1.2  # a search for words within a sentence lasts 0.5 to 1 s
+    thinking_more: float = 2.6  # who says "um" or "let me see" alone has not begun
+    more_words: float = 0.45  # a sound after the last word: were it another one, it would be here 0.35 s after its end
+    guess: float = 0.18  # a comma and the stop in "p" or "t" are up to 0.15 s of quiet; Flux says "likely" only at 0.3
     keys_more: float = 2.5  # time to find the next key
     prompt_first: float = 8.0
     prompt_second: float = 16.0
@@ -54,7 +58,8 @@ class Patience:
 
 
 BACKCHANNELS = frozenset(
-    {"uh-huh", "uhhuh", "uh huh", "mhm", "mm", "mm-hmm", "mmhmm", "hmm", "hm", "aha", "ah", "oh", "i see", "got it"}
+    {"uh-huh", "uhhuh", "uh huh", "mhm", "mm", "mm-hmm", "mmhmm", "hmm", "hm", "aha", "ah", "oh", "huh", "uh"}
+    | {"i see", "got it", "all right", "of course", "makes sense", "that makes sense", "i understand", "exactly"}
     | {"okay", "ok", "right", "yeah", "yes", "yep", "sure", "alright", "good", "great", "cool", "fine", "really", "wow"}
 )
 

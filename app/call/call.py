@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.call import outcome as outcomes
-from app.call.actions import Action, HangUp, Message, SettleWords, Transfer
+from app.call.actions import Action, HangUp, Message, Transfer
 from app.call.agent import Agent
 from app.call.answering import AgentSide
 from app.call.dialogue import Dialogue
@@ -43,15 +43,12 @@ from app.call.events import (
     VoiceFailed,
     WordsHeard,
 )
-from app.call.listening import CallerSide
+from app.call.floor import Floor
 from app.call.outcome import Outcome
-from app.call.patience import interrupts, is_backchannel, more_patience
 from app.call.stage import Stage
 from app.call.states import AgentState, agent_move
 from app.call.timers import Timer
 
-# Beginning to answer costs a request; a caller who pauses more often than this in one turn is answered when they end.
-_MOST_TRIES_AHEAD = 3
 _NOT_YET = 0.5  # look again so much later when the moment is wrong
 
 
@@ -62,11 +59,9 @@ class Call:
         self._timers = self._stage.timers
         self._dialogue = Dialogue(memory)
         self._resumed = bool(memory)
-        self._caller = CallerSide(self._stage)
         self._answering = AgentSide(agent, self._stage, self._dialogue)
+        self._floor = Floor(agent, self._stage, self._dialogue, self._answering, self._restart_quiet)
         self._state = AgentState.RINGING
-        self._held = False
-        self._tries = 0
         self._quiet_since = now
         self._prompts = 0
         self.outcome: Outcome | None = None
@@ -76,15 +71,15 @@ class Call:
             LineOpened: self._line_opened,
             LineClosed: self._line_closed,
             Played: lambda event: self._answering.speaking.played(event.mark),
-            Digit: self._digit,
-            SpeechStarted: self._speech_started,
-            SpeechPaused: self._speech_paused,
-            WordsHeard: self._words_heard,
-            EndLikely: self._end_likely,
-            SpeechResumed: lambda _: self._answering.cancel_ahead("the caller went on"),
-            SpeechEnded: self._speech_ended,
-            EarsLost: lambda _: self._ears(away=True),
-            EarsBack: lambda _: self._ears(away=False),
+            Digit: self._floor.digit,
+            SpeechStarted: self._floor.speech_started,
+            SpeechPaused: self._floor.speech_paused,
+            WordsHeard: self._floor.words_heard,
+            EndLikely: self._floor.end_likely,
+            SpeechResumed: self._floor.speech_resumed,
+            SpeechEnded: self._floor.speech_ended,
+            EarsLost: lambda _: self._floor.ears(away=True),
+            EarsBack: lambda _: self._floor.ears(away=False),
             ThoughtBegan: lambda event: self._answering.thought_began(event.question),
             Thought: lambda event: self._answering.thought(event.question, event.text),
             ToolsWanted: lambda event: self._answering.tools_wanted(event.question, event.calls),
@@ -104,9 +99,10 @@ class Call:
         self._alarms: dict[Timer, Callable[[], None]] = {
             Timer.ANSWER: lambda: self._end(outcomes.NEVER_CONNECTED, hang_up=True),
             Timer.DURATION: self._too_long,
-            Timer.TURN: self._turn_over,
-            Timer.HOLD: self._unconfirmed,
-            Timer.KEYS: self._keys_over,
+            Timer.TURN: self._floor.turn_over,
+            Timer.AHEAD: self._floor.work_ahead,
+            Timer.HOLD: self._floor.unconfirmed,
+            Timer.KEYS: self._floor.keys_over,
             Timer.COVER: self._answering.cover,
             Timer.FIRST_TOKEN: self._answering.first_token_overdue,
             Timer.FIRST_VOICE: self._answering.first_voice_overdue,
@@ -195,7 +191,7 @@ class Call:
             self._end(outcome, hang_up=True)
             return
         self.outcome = outcome
-        self._held = False
+        self._floor.held = False
         self._answering.say(words, farewell=HangUp(outcome.reason, outcome.fault))
         # A vendor that never voices the goodbye must not keep the line open.
         self._timers.set(Timer.DURATION, self._stage.now + self._agent.patience.answer)
@@ -203,168 +199,8 @@ class Call:
     def _transfer_asked(self, event: TransferAsked) -> None:
         if self._state is AgentState.RINGING:
             return
-        self._held = False
+        self._floor.held = False
         self._answering.say(self._agent.phrases.transfer, farewell=Transfer(event.to))
-
-    # --- the caller speaks -------------------------------------------------------------------------------------------
-
-    def _speech_started(self, event: SpeechStarted) -> None:
-        self._caller.started(event.ago)
-        self._timers.stop(Timer.TURN)
-        self._answering.cancel_ahead("the caller went on")
-        if self._interruptible and not self._held:
-            self._answering.hold()
-            self._held = True
-            self._timers.set(Timer.HOLD, self._stage.now + self._agent.patience.unconfirmed)
-
-    def _speech_paused(self, event: SpeechPaused) -> None:
-        self._caller.paused(event.ago)
-        if self._state is AgentState.LISTENING:
-            self._stage.do(SettleWords())
-        patience = self._agent.patience
-        if self._caller.ears_away and not self._caller.text:
-            self._timers.set(Timer.TURN, self._stage.now + patience.deaf)
-            return
-        unsettled = patience.unsettled_turns if self._agent.hears_turns else patience.unsettled
-        self._timers.set(Timer.TURN, self._stage.now - event.ago + unsettled)
-
-    def _words_heard(self, event: WordsHeard) -> None:
-        if not event.text or self._caller.is_echo_of_last_turn(event.text):
-            return
-        self._restart_quiet()
-        self._caller.words(event.text)
-        if self._caller.speaking:
-            self._timers.stop(Timer.TURN)
-        if self._answering.reply is not None:
-            self._judge(event.text)
-        elif event.settled and not self._caller.speaking and self._agent.work_ahead != "off":
-            self._think_ahead()
-
-    def _end_likely(self, event: EndLikely) -> None:
-        if self._caller.is_echo_of_last_turn(event.text):
-            return
-        self._caller.words(event.text)
-        if self._answering.reply is not None:
-            self._judge(event.text)
-        elif self._agent.work_ahead != "off":
-            self._think_ahead()
-
-    def _speech_ended(self, event: SpeechEnded) -> None:
-        # A transcript that the ears do not believe is noise; asking again would only bring the same.
-        if not event.text or event.confidence <= 0 or self._caller.is_echo_of_last_turn(event.text):
-            return
-        self._restart_quiet()
-        if self._answering.reply is not None:
-            if not self._may_take_floor(event.text):
-                self._overheard(event.text)
-                return
-            self._take_floor()
-        self._caller.ended(event.text)
-        extra = more_patience(self._dialogue.last_asked(), self._caller.text, self._agent.patience)
-        if self._caller.just_started:  # they may go on: words of it would be here within this time
-            self._timers.set(Timer.TURN, self._stage.now + max(extra, _NOT_YET))
-        elif extra:
-            self._timers.set(Timer.TURN, self._stage.now + extra)
-            self._think_ahead()
-        else:
-            self._turn_over()
-
-    def _turn_over(self) -> None:
-        """The caller has said all they wanted to say: answer."""
-        if self._answering.reply is not None:
-            return
-        self._timers.stop(Timer.TURN)
-        if not self._caller.text:
-            if self._caller.ears_away:
-                self._answering.say(self._agent.phrases.apology)
-            return
-        self._tries = 0
-        began, heard_end = self._caller.turn_began, self._caller.heard_end
-        self._answering.answer(self._caller.take(), heard_end, began)
-
-    def _think_ahead(self) -> None:
-        text = self._caller.text
-        if self._agent.work_ahead == "off" or self._tries >= _MOST_TRIES_AHEAD or not text:
-            return
-        if self._answering.think_ahead(text):
-            self._tries += 1
-
-    def _ears(self, *, away: bool) -> None:
-        self._caller.ears_away = away
-
-    # --- one talks over the other ------------------------------------------------------------------------------------
-
-    @property
-    def _interruptible(self) -> bool:
-        return self._answering.reply is not None and self._agent.interruption.allowed and not self._answering.protected
-
-    def _may_take_floor(self, text: str) -> bool:
-        """Do these words end what the agent is saying? A "yes" into the tail of a question is its answer."""
-        if not self._interruptible:
-            return False
-        if interrupts(text, self._agent.interruption):
-            return True
-        playback = self._answering.speaking.playback
-        nearly_done = self._answering.done or (
-            playback.open
-            and not (self._answering.reply and self._answering.reply.busy)
-            and playback.unheard(self._stage.now) <= self._agent.patience.answer_tail
-        )
-        return nearly_done and is_backchannel(text, self._agent.interruption)
-
-    def _judge(self, text: str) -> None:
-        """Words while the agent has the floor: an interruption as soon as they are more than listening sounds."""
-        if self._interruptible and interrupts(text, self._agent.interruption):
-            self._take_floor()
-
-    def _take_floor(self) -> None:
-        self._held = False
-        self._timers.stop(Timer.HOLD)
-        self._answering.drop("the caller interrupted")
-
-    def _overheard(self, text: str) -> None:
-        """A whole utterance that does not take the floor: listening sounds are dropped, other words wait."""
-        if self._held:
-            self._go_on()
-        if is_backchannel(text, self._agent.interruption) and self._interruptible:
-            self._caller.forget()
-        else:
-            self._caller.ended(text)
-
-    def _unconfirmed(self) -> None:
-        """The sound that stopped us has not become words. With the ears away, a lasting voice is believed."""
-        if not self._held:
-            return
-        if self._caller.ears_away and self._caller.speaking:
-            self._take_floor()
-        else:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        self._held = False
-        self._timers.stop(Timer.HOLD)
-        self._answering.resume()
-
-    # --- keys --------------------------------------------------------------------------------------------------------
-
-    def _digit(self, event: Digit) -> None:
-        self._restart_quiet()
-        if self._interruptible:
-            self._take_floor()
-        if event.key != "#":
-            self._caller.keys += event.key
-            self._timers.set(Timer.KEYS, self._stage.now + self._agent.patience.keys_more)
-        if event.key == "#" or len(self._caller.keys) >= 32:
-            self._keys_over()
-
-    def _keys_over(self) -> None:
-        keys, self._caller.keys = self._caller.keys, ""
-        self._timers.stop(Timer.KEYS)
-        if not keys:
-            return
-        self._caller.ended(f"(pressed the keys {keys})")
-        self._caller.heard_end = self._stage.now
-        self._turn_over()
 
     # --- nobody speaks -----------------------------------------------------------------------------------------------
 
@@ -375,12 +211,12 @@ class Call:
 
     def _wait_in_quiet(self) -> None:
         """Nobody spoke when the next step of the ladder was due, but the moment was wrong: it is soon."""
-        if not (self._caller.speaking or self._caller.text):
+        if not (self._floor.caller.speaking or self._floor.caller.text):
             self._timers.set(Timer.QUIET, self._stage.now + _NOT_YET)
 
     def _quiet(self) -> None:
         """The ladder of silence: two questions, then goodbye."""
-        if self._answering.reply is not None or self._caller.speaking or self._caller.text:
+        if self._answering.reply is not None or self._floor.caller.speaking or self._floor.caller.text:
             return  # `_settle` sets it again when everybody is quiet
         patience = self._agent.patience
         ladder = (patience.prompt_first, patience.prompt_second, patience.prompt_goodbye)
@@ -399,14 +235,14 @@ class Call:
         if self.over or self._state is AgentState.RINGING:
             return
         answering = self._answering
-        if answering.reply is not None and answering.done and not self._held:
+        if answering.reply is not None and answering.done and not self._floor.held:
             self._answer_over()
             if self.over:
                 return
         if answering.reply is None:
             new = AgentState.LISTENING
-            self._held = False
-        elif self._held:
+            self._floor.held = False
+        elif self._floor.held:
             new = AgentState.HOLDING
         elif answering.speaking.playback.pending:
             new = AgentState.SPEAKING
@@ -421,8 +257,8 @@ class Call:
         if farewell is None:
             if self._prompts == 0:
                 self._restart_quiet()
-            if self._caller.text and not self._caller.speaking:
-                self._turn_over()  # what was said while the agent could not be interrupted
+            if self._floor.caller.text and not self._floor.caller.speaking:
+                self._floor.turn_over()  # what was said while the agent could not be interrupted
             return
         reached = outcomes.TRANSFERRED if isinstance(farewell, Transfer) else Outcome(farewell.reason, farewell.fault)
         self.outcome = self.outcome or reached

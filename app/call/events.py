@@ -72,9 +72,13 @@ class LineClosed:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """The local detector hears a voice, which began `ago` seconds ago."""
+    """The local detector hears a voice, which began `ago` seconds ago; or, over a softer one, a much louder one.
+
+    `peak` is the loudest of its 16-bit samples.
+    """
 
     ago: float = 0.0
+    peak: int = 32767
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from app.call.stage import Stage
 from app.call.states import CallerState, caller_move
 
 # An interim every 0.15 to 0.25 s, and 0.1 to 0.2 s on the way.
-_WORDS_TAKE = 0.5
+WORDS_TAKE = 0.5
 
 
 class CallerSide:
@@ -22,6 +22,7 @@ class CallerSide:
         self.ears_away = False
         self._ended: list[str] = []  # utterances of this turn that are over
         self._going_on = ""  # the one that is not
+        self._suspected: float | None = None  # since when there is a sound that may be a voice
         self._taken = ""  # the last utterance that was taken as a turn, as long as the caller has not spoken since
 
     @property
@@ -34,9 +35,31 @@ class CallerSide:
         return self.state is CallerState.SPEAKING
 
     @property
+    def pausing(self) -> bool:
+        return self.state is CallerState.PAUSED
+
+    @property
+    def all_ended(self) -> bool:
+        """Is every utterance of this turn over, by the ears' judgement?"""
+        return bool(self._ended) and not self._going_on
+
+    @property
     def just_started(self) -> bool:
         """Is there a voice so new that no words of it can be here yet? A voice that has been there long is noise."""
-        return self.speaking and self._stage.now - self._started < _WORDS_TAKE
+        return self.speaking and self._stage.now - self._started < WORDS_TAKE
+
+    @property
+    def suspected_for(self) -> float | None:
+        """How long there has been a sound of which nobody knows yet whether it is the caller."""
+        return None if self._suspected is None else self._stage.now - self._suspected
+
+    def suspect(self, ago: float) -> None:
+        self._suspected = self._stage.now - ago
+
+    def cleared_of_suspicion(self) -> bool:
+        """The sound is over, or is a voice after all. Says whether there was one that was only suspected."""
+        suspected, self._suspected = self._suspected, None
+        return suspected is not None and not self.speaking
 
     def started(self, ago: float) -> None:
         self.state = caller_move(self.state, CallerState.SPEAKING)

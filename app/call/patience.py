@@ -1,11 +1,11 @@
-"""What the words of a caller mean for the floor: a back-channel or an interruption, an end or only a pause.
+"""What the words of a caller say about their end: is there one, or only a pause, and how long is it worth waiting?
 
 Judgements over text alone. The lengths of time are in `agent.Patience`.
 """
 
 import re
 
-from app.call.agent import Interruption, Patience
+from app.call.agent import Patience
 
 _NOT_A_WORD = re.compile(r"[^\w' -]+")
 _SPACES = re.compile(r"\s+")
@@ -20,9 +20,19 @@ _ASKS_FOR_DETAILS = re.compile(
 )
 # Nobody ends a sentence on these: the caller is looking for words.
 _UNFINISHED = re.compile(
-    r"(?:\b(?:and|but|or|so|because|the|a|an|my|to|with|for|of|is|at|um|uh|er|hmm|like)\W*|,|\.\.\.|…)$",
-    re.IGNORECASE,
+    r"\b(?:and|but|or|so|because|if|that|the|a|an|my|your|our|his|their|to|with|for|of|from|on|in|at|by|about|until"
+    r"|is|it's|i'm|i'd|i'll|um|uh|er|hmm|like"
+    r"|(?:can|could|may|should|do|did|if|when|that|and|but) (?:i|you|we|they)|are you|i (?:want|need|would like))$"
 )
+# A question may end on a preposition, though: "What is it for?"
+_ASKED_TO_THE_END = re.compile(r"^(?:what|who|where|which|how)\b.*\b(?:to|with|for|of|from|on|in|at|by|about|like)$")
+# Nothing has been said yet but that something will be.
+_THINKING_ALOUD = re.compile(
+    r"(?:(?:so|well|okay|yes|oh|and) )*"
+    r"(?:(?:um|uh|er|erm|hmm|let me (?:think|see|check|look)|hold on|(?:just )?(?:one|a) (?:second|moment))(?: |$))+"
+)
+_SAID_ALL = re.compile(r"\b(?:please|thanks|thank you|that's (?:it|all))$")
+_GROUP = 3  # words: "a like Anna"
 
 
 def plain(text: str) -> str:
@@ -35,31 +45,24 @@ def equivalent(one: str, other: str) -> bool:
     return plain(one) == plain(other)
 
 
-def is_backchannel(text: str, rules: Interruption) -> bool:
-    """Only sounds of listening, at most three of them: "mhm", "okay", "yeah, right"."""
-    words = plain(text).split()
-    if not words or len(words) > 3:
-        return not words
-    return " ".join(words) in rules.backchannels or all(word in rules.backchannels for word in words)
-
-
-def interrupts(text: str, rules: Interruption) -> bool:
-    """Do these words take the floor from the agent?"""
-    return len(plain(text).split()) >= rules.words_needed and not is_backchannel(text, rules)
-
-
 def more_patience(asked: str, answer: str, patience: Patience) -> float:
-    """Seconds to wait beyond the end that the ears heard, given what the agent last said.
+    """Seconds of quiet that must follow these words before the turn is over, given what the agent last said.
 
     Numbers, spellings and addresses are spoken in groups with pauses; so is a sentence whose end is still missing.
     """
-    words = plain(answer).split()
-    if not words:
+    said = plain(answer)
+    words = said.split()
+    if not words or _SAID_ALL.search(said):
         return 0.0
-    last = words[-1]
-    in_groups = last.isdigit() or last in _NUMBER_WORDS or len(last) == 1 or not last.strip("x")  # masked ones
-    if in_groups and _ASKS_FOR_DETAILS.search(asked):
+    if _THINKING_ALOUD.fullmatch(said):
+        return patience.thinking_more
+    if _ASKS_FOR_DETAILS.search(asked) and any(_is_group(word) for word in words[-_GROUP:]):
         return patience.digits_more
-    if _UNFINISHED.search(answer.rstrip(".?! ")) or _UNFINISHED.search(answer.strip()):
+    breaks_off = answer.strip().endswith((",", "...", "\u2026"))
+    if breaks_off or (_UNFINISHED.search(said) and not _ASKED_TO_THE_END.search(said)):
         return patience.unfinished_more
     return 0.0
+
+
+def _is_group(word: str) -> bool:
+    return word.isdigit() or word in _NUMBER_WORDS or len(word) == 1 or not word.strip("x")  # what was masked

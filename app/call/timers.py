@@ -9,6 +9,7 @@ class Timer(Enum):
     ANSWER = "the media stream has not come"
     DURATION = "the call is as long as it may be"
     TURN = "the caller has been quiet long enough for their turn to be over"
+    AHEAD = "it is time to begin an answer, if it is to be ready when the turn is over"
     HOLD = "a sound of the caller has not become words"
     KEYS = "no more keys are coming"
     COVER = "the caller has been left in silence"
@@ -35,6 +36,9 @@ class Timers:
 
     def running(self, timer: Timer) -> bool:
         return timer in self._at
+
+    def at(self, timer: Timer) -> float:
+        return self._at.get(timer, math.inf)
 
     def deadline(self) -> float:
         return min(self._at.values(), default=math.inf)

@@ -21,6 +21,7 @@ PAUSE = 0.12  # the silence of a "p" or a "t" inside a word is up to 0.1 s
 PITCH_GAP = 0.0125  # a deep voice swings 80 times a second: between two swings it has not stopped
 ABOVE_NOISE = 4.5  # peak over mean: white noise reaches 3 in most frames and 4.5 once in a thousand
 SOFTEST_PEAK = 250  # of 32767: below this even a dead quiet line holds nothing that could be understood
+LOUDER = 3.0  # 10 dB: more than the syllables of one voice differ by, less than a caller and the echo of our voice
 NOISE_WINDOW = 50  # frames; people leave a gap between words at least once a second, and there the noise shows
 UNKNOWN = 32767  # louder than any noise
 
@@ -33,15 +34,19 @@ _GAP_BLOCKS = round(PITCH_GAP / _BLOCK_SECONDS)
 
 
 class Detector:
-    """Fed with every frame of a call, in order. `speaking` tells what it last reported."""
+    """Fed with every frame of a call, in order. `speaking` tells what it last reported.
+
+    A voice that is much louder than the one that is there is reported as another start: behind the echo of our own
+    words, or a murmur in the room, the caller has begun to speak.
+    """
 
     def __init__(self) -> None:
         self.speaking = False
         self._classifier = webrtcvad.Vad(STRICTEST)
         self._noise = _Noise()
-        self._span = 0  # blocks from the first loud one of what may become a voice to its last
-        self._hush = 0  # blocks since then
+        self._span = _Span()
         self._was_voice = False
+        self._loudest = 0  # peak of the voice that is there
         self._last_loud = b""
         self._frames_since_loud = 0
 
@@ -52,13 +57,30 @@ class Detector:
         linear = to_linear(mulaw)
         voice = self._classifier.is_speech(linear, RATE)
         limit = self._noise.limit(loudness(linear))
-        loud = peak(linear, 2) > limit
         was_voice, self._was_voice = self._was_voice, voice
-        if self.speaking:
-            return self._while_speaking(linear, loud and voice, limit)
-        return self._while_quiet(linear, loud, voice and was_voice, limit)
+        steady = voice and was_voice
+        if not self.speaking:
+            return self._started(linear, steady, limit)
+        voiced = voice and peak(linear, 2) > limit
+        return self._paused(linear, voiced, limit) or self._started(linear, steady, int(LOUDER * self._loudest))
 
-    def _while_speaking(self, linear: bytes, voiced: bool, limit: int) -> SpeechPaused | None:
+    def _started(self, linear: bytes, voice: bool, limit: int) -> SpeechStarted | None:
+        """Has there been a voice above the limit for long enough?"""
+        self._span.add(linear, limit)
+        if not self._span.blocks:
+            self._loudest = max(self._loudest, peak(linear, 2)) if self.speaking else 0
+            return None
+        if self._span.blocks <= _VOICE_BLOCKS or not voice:
+            return None
+        self.speaking = True
+        self._loudest = self._span.peak
+        self._last_loud = linear
+        self._frames_since_loud = 0
+        started = SpeechStarted(self._span.seconds, self._span.peak)
+        self._span.clear()
+        return started
+
+    def _paused(self, linear: bytes, voiced: bool, limit: int) -> SpeechPaused | None:
         if voiced:
             self._last_loud = linear
             self._frames_since_loud = 0
@@ -67,27 +89,39 @@ class Detector:
         if self._frames_since_loud * FRAME_SECONDS < PAUSE:
             return None
         self.speaking = False
-        self._span = 0
+        self._span.clear()
         return SpeechPaused(self._frames_since_loud * FRAME_SECONDS + _quiet_at_end(self._last_loud, limit))
 
-    def _while_quiet(self, linear: bytes, loud: bool, voice: bool, limit: int) -> SpeechStarted | None:
-        if not loud:
-            self._span = 0
-            return None
+
+class _Span:
+    """A stretch of sound above a limit, to the block. Between two swings of a deep voice it does not end."""
+
+    def __init__(self) -> None:
+        self.blocks = 0  # from the first loud one to the last
+        self.peak = 0
+        self._hush = 0  # blocks since then
+
+    @property
+    def seconds(self) -> float:
+        return (self.blocks + self._hush) * _BLOCK_SECONDS
+
+    def add(self, linear: bytes, limit: int) -> None:
+        loudest = peak(linear, 2)
+        if loudest <= limit:
+            self.clear()
+            return
         for start in _BLOCKS:
             if peak(linear[start : start + _BLOCK_BYTES], 2) > limit:
-                self._span += (self._hush if self._span else 0) + 1
+                self.blocks += (self._hush if self.blocks else 0) + 1
                 self._hush = 0
             else:
                 self._hush += 1
                 if self._hush > _GAP_BLOCKS:
-                    self._span = 0
-        if self._span <= _VOICE_BLOCKS or not voice:
-            return None
-        self.speaking = True
-        self._last_loud = linear
-        self._frames_since_loud = 0
-        return SpeechStarted((self._span + self._hush) * _BLOCK_SECONDS)
+                    self.blocks = self.peak = 0
+        self.peak = max(self.peak, loudest)
+
+    def clear(self) -> None:
+        self.blocks = self.peak = self._hush = 0
 
 
 class _Noise:

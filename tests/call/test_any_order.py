@@ -57,7 +57,9 @@ from app.call.events import (
 )
 from tests.call.playbook import Phone
 
-TEXTS = some.sampled_from(["", "yes", "mhm", "when are you open", "my number is five", "stop", "tell me more please"])
+TEXTS = some.sampled_from(
+    ["", "yes", "mhm", "when are you open", "my number is five", "stop", "i", "um", "book for", "tell me more please"]
+)
 QUESTIONS = some.integers(1, 14)
 TOOLS = [
     ToolCall("a", "book", {}),
@@ -75,7 +77,7 @@ def voiced(question: int, words: int) -> Voiced:
 
 EVENTS: some.SearchStrategy[Event] = some.one_of(
     some.builds(LineOpened),
-    some.builds(SpeechStarted, some.sampled_from([0.0, 0.06])),
+    some.builds(SpeechStarted, some.sampled_from([0.0, 0.06]), some.sampled_from([600, 5000, 32767])),
     some.builds(SpeechPaused, some.sampled_from([0.0, 0.12])),
     some.builds(WordsHeard, TEXTS, some.booleans()),
     some.builds(EndLikely, TEXTS),

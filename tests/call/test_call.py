@@ -168,9 +168,9 @@ def test_a_sentence_without_its_end_is_waited_for() -> None:
         >> (4.0, SpeechStarted())
         >> (4.8, SpeechPaused())
         >> (5.1, SpeechEnded("I would like to book for"))
-        >> 5.8
-        >> 6.0
-        << (5.9, Think(2, (..., "caller: I would like to book for")))
+        >> 5.9
+        >> 6.1
+        << (6.0, Think(2, (..., "caller: I would like to book for")))
     )
 
 
@@ -185,6 +185,42 @@ def test_a_voice_that_is_back_already_keeps_its_turn() -> None:
         >> (5.6, SpeechPaused(0.1))
         >> (6.0, SpeechEnded("on Sundays?"))
         << Think(2, (..., "caller: When are you open on Sundays?"))
+    )
+
+
+def test_who_thinks_aloud_is_given_time() -> None:
+    assert (
+        greeted()
+        >> (4.0, SpeechStarted())
+        >> (4.5, SpeechPaused())
+        >> (4.9, SpeechEnded("Um, let me see."))
+        >> 7.0
+        >> 7.2
+        << (7.1, Think(2, (..., "caller: Um, let me see.")))
+    )
+
+
+def test_okay_alone_is_no_thinking_aloud() -> None:
+    book = greeted() >> (4.0, SpeechStarted()) >> (4.5, SpeechPaused()) >> (4.9, SpeechEnded("Okay."))
+    assert book << (4.9, Think(2, (..., "caller: Okay.")))
+
+
+@pytest.mark.parametrize("text", ["What is it for?", "My number is five five, please.", "I am done, that's all."])
+def test_what_ends_like_a_pause_and_is_none_is_answered_at_once(text: str) -> None:
+    book = greeted(replace(CLINIC, greeting="What is your phone number?"))
+    assert book >> (4.0, SpeechStarted()) >> (4.5, SpeechPaused()) >> (4.9, SpeechEnded(text)) << (4.9, Think(2, ...))
+
+
+def test_a_cough_after_the_last_word_costs_half_a_second() -> None:
+    assert (
+        greeted()
+        >> (4.0, SpeechStarted())
+        >> (4.6, SpeechPaused())
+        >> (4.8, SpeechStarted())
+        >> (4.9, SpeechEnded("When are you open?"))
+        >> (5.0, SpeechPaused(0.1))
+        >> 5.5
+        << (5.35, Think(2, (..., "caller: When are you open?")))
     )
 
 
@@ -239,6 +275,82 @@ def test_a_yes_into_the_tail_of_a_question_is_its_answer() -> None:
         >> (8.6, SpeechEnded("Yes."))
         << Think(4, (..., "agent: We open at nine and close at five…", "caller: Yes."))
     )
+
+
+def test_a_yes_into_the_tail_is_answered_as_soon_as_its_word_is_settled() -> None:
+    assert (
+        answering(greeted(EAGER))
+        >> (7.9, SpeechStarted())
+        << Clear()
+        >> (8.3, SpeechPaused(0.1))
+        << SettleWords()
+        >> (8.4, WordsHeard("Yes.", settled=True))
+        << Think(4, (..., "agent: We open at nine and close at five…", "caller: Yes."), ahead=True)
+    )
+
+
+def test_a_listening_sound_of_several_words_may_arrive_in_pieces() -> None:
+    assert (
+        answering(greeted())
+        >> (6.7, SpeechStarted())
+        << Clear()
+        >> (6.9, WordsHeard("I"))  # "I want"? "I see"?
+        >> (7.0, WordsHeard("I", settled=True))  # a part of the utterance: the caller is still speaking
+        >> (7.1, SpeechPaused(0.1))
+        >> (7.2, WordsHeard("I see"))
+        >> (7.4, SpeechEnded("I see."))
+        << (7.4, plays(1.51))
+    )
+
+
+def test_a_listening_sound_that_goes_on_is_an_interruption() -> None:
+    book = answering(greeted()) >> (6.75, SpeechStarted()) << Clear() >> (6.9, WordsHeard("Okay"))
+    assert book >> (7.2, WordsHeard("Okay, but")) << Write("agent", OPENING, "We open at nine", ..., 7.2, True, ...)
+
+
+def test_our_own_voice_on_the_line_does_not_silence_us() -> None:
+    assert (
+        answering(greeted())
+        >> (6.7, SpeechStarted(0.06, peak=1100))
+        >> (7.0, SpeechPaused(0.12))
+        >> (7.9, SpeechStarted(0.06, peak=1100))
+        >> 12.0
+        << Remember((..., f"agent: {OPENING}"))
+    )
+
+
+def test_behind_our_own_voice_the_caller_is_heard() -> None:
+    book = answering(greeted()) >> (6.5, SpeechStarted(0.06, peak=1100)) >> (6.8, SpeechStarted(0.06, peak=9000))
+    assert book << (6.8, Clear())
+
+
+def test_a_soft_voice_interrupts_with_its_words() -> None:
+    assert (
+        answering(greeted())
+        >> (6.7, SpeechStarted(0.06, peak=1100))
+        >> (7.0, WordsHeard("on Sundays"))
+        << (7.0, Clear())
+        >> (7.3, SpeechPaused(0.1))
+        >> (7.7, SpeechEnded("On Sundays?"))
+        << Think(4, (..., "caller: On Sundays?"))
+        << Commit(2, 4, "On Sundays?", 7.2)
+    )
+
+
+def test_a_soft_voice_is_heard_at_once_when_we_are_quiet() -> None:
+    book = greeted(EAGER) >> (4.0, SpeechStarted(0.06, peak=1100)) >> (4.5, SpeechPaused(0.12)) << SettleWords()
+    assert book >> (4.6, WordsHeard("when are you open", True)) << Think(2, ..., ahead=True)
+
+
+def test_a_noise_silences_us_once() -> None:
+    book = answering(greeted()) >> (5.9, SpeechStarted(peak=9000)) << Clear() >> (6.2, SpeechPaused())
+    book = book >> 6.95 << (6.9, plays(2.5)) >> (7.0, SpeechStarted(peak=11000)) >> (7.3, SpeechPaused())
+    assert book >> (8.0, SpeechStarted(peak=8000)) >> (8.2, SpeechPaused()) >> 12.0
+
+
+def test_a_noise_that_is_much_louder_than_the_last_one_is_another() -> None:
+    book = answering(greeted()) >> (5.9, SpeechStarted(peak=6000)) << Clear() >> (6.2, SpeechPaused())
+    assert book >> 6.95 << (6.9, plays(2.5)) >> (7.0, SpeechStarted(peak=9100)) << (7.0, Clear())
 
 
 def test_words_that_no_voice_announced_interrupt_too() -> None:
@@ -391,6 +503,84 @@ def test_careful_thinks_ahead_and_speaks_when_the_turn_is_over() -> None:
         << Speak(3, "We open at nine. ")
         << Speak(3, "", last=True)
     )
+
+
+def test_a_digit_group_is_answered_ahead_only_when_its_time_is_nearly_up() -> None:
+    asking = replace(EAGER, greeting="What is your phone number?")
+    assert (
+        greeted(asking)
+        >> (4.0, SpeechStarted())
+        >> (4.6, SpeechPaused(0.1))
+        >> (4.7, WordsHeard("five five", settled=True))
+        >> (4.9, SpeechEnded("Five five."))
+        >> 5.7
+        >> 6.0
+        << (5.8, Think(2, (..., "caller: Five five."), ahead=True))
+        >> 6.4
+        << (6.3, Commit(1, 2, ..., ...))
+    )
+
+
+FLUX = replace(EAGER, ears="flux-general-en")
+
+
+def test_flux_is_not_waited_for_when_the_caller_has_paused() -> None:
+    assert (
+        greeted(FLUX)
+        >> (4.0, SpeechStarted())
+        >> (4.5, WordsHeard("When are you open"))
+        >> (4.73, SpeechPaused(0.13))
+        >> 4.8
+        << (4.78, Think(2, (..., "caller: When are you open"), ahead=True))
+        >> (4.9, EndLikely("When are you open?"))
+        >> (5.2, SpeechEnded("When are you open?"))
+        << Commit(1, 2, ..., 4.6)
+    )
+
+
+def test_a_guess_that_missed_the_last_word_is_made_again_with_it() -> None:
+    assert (
+        greeted(FLUX)
+        >> (4.0, SpeechStarted())
+        >> (4.5, WordsHeard("Are they open"))
+        >> (4.73, SpeechPaused(0.13))
+        >> 4.8
+        << Think(2, (..., "caller: Are they open"), ahead=True)
+        >> (4.85, WordsHeard("Are they open today"))
+        << StopThinking(2, "the words changed")
+        << Think(3, (..., "caller: Are they open today"), ahead=True)
+    )
+
+
+def test_guesses_leave_one_try_for_when_the_ears_are_sure() -> None:
+    book = greeted(FLUX) >> (4.0, SpeechStarted()) >> (4.2, WordsHeard("one")) >> (4.45, SpeechPaused(0.13)) >> 4.51
+    book = book << Think(2, ..., ahead=True) >> (4.6, SpeechStarted()) << StopThinking(2, ...)
+    book = book >> (4.8, WordsHeard("one two")) >> (4.95, SpeechPaused(0.13)) >> 5.01 << Think(3, ..., ahead=True)
+    book = book >> (5.1, SpeechStarted()) << StopThinking(3, ...) >> (5.3, WordsHeard("one two three"))
+    book = book >> (5.45, SpeechPaused(0.13)) >> (5.6, EndLikely("one two three")) << Think(4, ..., ahead=True)
+    assert book
+
+
+def test_nothing_is_guessed_while_a_sentence_lacks_its_end() -> None:
+    book = greeted(FLUX) >> (4.0, SpeechStarted()) >> (4.5, WordsHeard("I would like to")) >> (4.8, SpeechPaused(0.13))
+    assert book >> (5.0, EndLikely("I would like to")) >> (5.1, SpeechStarted())
+
+
+def test_careful_ears_do_not_guess() -> None:
+    book = greeted(replace(FLUX, work_ahead="careful")) >> (4.0, SpeechStarted()) >> (4.5, WordsHeard("Are they open"))
+    book = book >> (4.73, SpeechPaused(0.13)) >> 4.8 >> (4.9, EndLikely("Are they open?"))
+    assert book << Think(2, ..., ahead=True)
+
+
+def test_a_word_that_comes_in_the_pause_is_not_waited_for_to_be_settled() -> None:
+    book = greeted(EAGER) >> (4.0, SpeechStarted()) >> (4.4, WordsHeard("when are you")) >> (4.6, SpeechPaused(0.13))
+    assert book << SettleWords() >> (4.65, WordsHeard("when are you open")) << Think(2, ..., ahead=True)
+
+
+def test_a_likely_end_that_comes_when_the_voice_is_back_begins_nothing() -> None:
+    book = greeted(FLUX) >> (4.0, SpeechStarted()) >> (4.4, WordsHeard("are they")) >> (4.6, SpeechPaused(0.13))
+    book = book >> 4.68 << Think(2, ..., ahead=True) >> (4.7, SpeechStarted(0.06)) << StopThinking(2, ...)
+    assert book >> (4.72, EndLikely("are they"))
 
 
 def test_three_tries_ahead_are_enough_for_one_turn() -> None:

@@ -5,9 +5,11 @@ import random
 import pytest
 
 from app.audio import FRAME_BYTES, RATE, SILENCE, silence, to_linear, to_mulaw
+from app.call.doubt import ECHO_PEAK
 from app.call.events import SpeechPaused, SpeechStarted
 from app.ears.detector import Detector
 from ops.lab.speech import cough, noise, say
+from ops.lab.turns_sounds import at_level, mixed
 
 QUIET, OFFICE, STREET = 0, 60, 300
 LINES = pytest.mark.parametrize("noise_level", [QUIET, OFFICE, STREET])
@@ -116,3 +118,32 @@ def test_a_frame_of_another_length_says_nothing_and_harms_nothing() -> None:
     assert detector.frame(b"") is None
     assert detector.frame(say("yes")[:80]) is None
     assert detector.speaking is False
+
+
+# --- a louder voice over a softer one -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decibels", [-30.0, -25.0, -20.0])
+@pytest.mark.parametrize("offset", [0, 41, 97, 159])
+def test_a_caller_is_heard_over_the_echo_of_our_voice(decibels: float, offset: int) -> None:
+    echo = at_level(say("we are open from nine to five on every day of the week", voice="agent"), decibels)
+    began = LEAD + 0.6 + offset / RATE
+    caller = silence(began) + say("are you open on Sundays")
+    line = silence(LEAD) + echo
+    sound = mixed(line.ljust(len(caller), SILENCE), caller.ljust(len(line), SILENCE))
+    starts = [(at, event.peak) for at, event in listen(sound) if isinstance(event, SpeechStarted)]
+    assert starts[0][1] < ECHO_PEAK
+    at, _ = next((at, peak) for at, peak in starts if peak > ECHO_PEAK)
+    assert began < at <= began + 0.082
+
+
+def test_one_voice_is_reported_once_though_its_syllables_differ() -> None:
+    heard = listen(placed(say("a table for two on Sunday at half past seven"), 0))
+    assert [type(event) for _, event in heard] == [SpeechStarted, SpeechPaused]
+
+
+def test_a_start_tells_how_loud_the_voice_is() -> None:
+    loud, soft = (listen(placed(at_level(say("yes"), decibels), 0))[0][1] for decibels in (0.0, -20.0))
+    assert isinstance(loud, SpeechStarted)
+    assert isinstance(soft, SpeechStarted)
+    assert loud.peak == pytest.approx(10 * soft.peak, rel=0.2)
