@@ -132,7 +132,7 @@ def test_a_caller_is_heard_over_the_echo_of_our_voice(decibels: float, offset: i
     line = silence(LEAD) + echo
     sound = mixed(line.ljust(len(caller), SILENCE), caller.ljust(len(line), SILENCE))
     starts = [(at, event.peak) for at, event in listen(sound) if isinstance(event, SpeechStarted)]
-    assert starts[0][1] < ECHO_PEAK
+    assert all(peak < ECHO_PEAK for at, peak in starts if at <= began)
     at, _ = next((at, peak) for at, peak in starts if peak > ECHO_PEAK)
     assert began < at <= began + 0.082
 
