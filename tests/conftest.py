@@ -17,6 +17,9 @@ from app.store.database import Database
 from app.store.migrate import migrate
 from tests import servers
 
+# Tales are judged outside of the test's own file; what they say when they fail is to be as plain as there.
+pytest.register_assert_rewrite("tests.stories.evidence", "tests.stories.tale", "tests.stories.tales")
+
 KINDS = ("sqlite", "postgresql")
 
 _count = itertools.count(1)
