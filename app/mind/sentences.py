@@ -1,4 +1,4 @@
-"""Text as it is thought, cut into pieces that can be spoken: first a short clause, then whole sentences.
+"""Text as it is thought, cut into pieces that can be spoken: first a short sentence or clause, then whole sentences.
 
 Cleans on the way what looks well on paper and badly in the ear: markdown, emoji, bullet signs, the clutter of URLs.
 How the text arrives changes nothing: the same text gives the same pieces, whatever tokens it came in.
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 FIRST_PIECE = 15  # letters; a shorter clause ("Sure,") takes less time to say than the next one takes to be voiced
+FIRST_SENTENCE = 3  # a whole sentence may be shorter ("No."): the quiet at its end covers the wait for the next piece
 FIRST_PIECE_LONGEST = 60  # about four seconds of speech: a first sentence without any comma is cut at a word here
 PIECE_LONGEST = 240  # some fifteen seconds: nobody speaks longer sentences, and a mouth should not wait for them
 
@@ -66,6 +67,7 @@ class Sentences:
         pieces = list(self._take(_LAST_UNIT))
         if self._piece.strip():
             pieces.append(self._piece)
+        if pieces:
             self._piece, self._first = " ", False  # should more come after all, it does not stick to this
         return pieces
 
@@ -82,7 +84,9 @@ class Sentences:
                 word = self._stop_line() or word
             if word and self._is_full(word, follower):
                 yield self._piece
-                self._piece, self._first = "", False
+                # After a short sentence the next piece is wanted as soon as the first one was.
+                self._first = self._first and len(self._piece.rstrip()) < FIRST_PIECE
+                self._piece = ""
             self._line_begins = broken
             self._lines += broken
         self._raw = self._raw[start:]
@@ -114,7 +118,8 @@ class Sentences:
         if length >= (FIRST_PIECE_LONGEST if self._first else PIECE_LONGEST):
             return True
         if self._first:
-            return length >= FIRST_PIECE and (ends_clause(word) or ends_sentence(word, follower))
+            clause = length >= FIRST_PIECE and ends_clause(word)
+            return clause or (length >= FIRST_SENTENCE and ends_sentence(word, follower))
         return ends_sentence(word, follower)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mind.sentences import FIRST_PIECE, FIRST_PIECE_LONGEST, PIECE_LONGEST, Sentences, clean
+from app.mind.sentences import FIRST_PIECE, FIRST_PIECE_LONGEST, FIRST_SENTENCE, PIECE_LONGEST, Sentences, clean
 
 
 def pieces_of(*deltas: str) -> list[str]:
@@ -18,7 +18,12 @@ def pieces_of(*deltas: str) -> list[str]:
     ("text", "pieces"),
     [
         ("We open at nine, and close at five.", ["We open at nine, ", "and close at five."]),
-        ("Sure. I can help you with that, just tell me.", ["Sure. I can help you with that, ", "just tell me."]),
+        ("Sure. I can help you with that, just tell me.", ["Sure. ", "I can help you with that, ", "just tell me."]),
+        (
+            "No. Sorry. We are closed, I am afraid. Goodbye.",
+            ["No. ", "Sorry. ", "We are closed, I am afraid. ", "Goodbye."],
+        ),
+        ("Oh, no, I am sorry, that is sold out.", ["Oh, no, I am sorry, ", "that is sold out."]),
         ("That is all for today. Goodbye.", ["That is all for today. ", "Goodbye."]),
         ("I can help with that—just tell me. OK?", ["I can help with that—", "just tell me. ", "OK?"]),
         ("We have it – the blue one.", ["We have it – the blue one."]),
@@ -118,6 +123,7 @@ def test_text_after_an_end_does_not_stick_to_what_was_said() -> None:
     sentences = Sentences()
     assert sentences.add("Let me check.") + sentences.end() == ["Let me check."]
     assert sentences.add("Done.") + sentences.end() == [" Done."]
+    assert sentences.add("Is there anything else?") + sentences.end() == [" Is there anything else?"]
 
 
 _SCRAPS = [
@@ -184,7 +190,8 @@ def test_every_piece_says_something_and_joins_the_next(text: str) -> None:
     assert all(piece.strip() for piece in pieces)
     assert all(re.search(r"[ —，。]$", piece) for piece in pieces[:-1])
     if len(pieces) > 1:
-        assert len(pieces[0].strip()) >= FIRST_PIECE
+        first = pieces[0].strip()
+        assert len(first) >= FIRST_PIECE or (len(first) >= FIRST_SENTENCE and first[-1] in ".?!…。\"'")
 
 
 @given(st.text(max_size=80))
