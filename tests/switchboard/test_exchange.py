@@ -163,17 +163,17 @@ def test_a_full_house_refuses_the_next_call_with_words() -> None:
 def test_a_late_loop_refuses_the_next_call_rather_than_spoil_all() -> None:
     async def story(house: House) -> None:
         await house.connected(await house.admitted(1))
-        house.exchange.pulse._late.extend([0.05] * 100)
+        house.exchange.pulse._late.extend([0.08] * 100)
         answer = await house.exchange.ring(facts(2))
         assert isinstance(answer, Refused)
-        assert "50 ms late" in answer.reason
+        assert "80 ms late" in answer.reason
 
     play(story)
 
 
 def test_a_late_loop_without_a_call_takes_one_because_there_is_none_to_spoil() -> None:
     async def story(house: House) -> None:
-        house.exchange.pulse._late.extend([0.05] * 100)
+        house.exchange.pulse._late.extend([0.08] * 100)
         assert isinstance(await house.exchange.ring(facts(1)), Admitted)
 
     play(story)
