@@ -55,11 +55,11 @@ class Cap:
 
 
 # Who has not said otherwise is kept from the two ways in which telephones ruin people: a loop that dials, and a
-# stranger who does.
+# stranger who does. One number may stand for a whole company, so a caller's limit is one that no company reaches.
 DEFAULTS = (
     Cap("agent", "", "day", "calls", Decimal(500), "pause"),
-    Cap("caller", "", "minute", "calls", Decimal(30), "pause"),
-    Cap("caller", "", "hour", "calls", Decimal(200), "pause"),
+    Cap("caller", "", "minute", "calls", Decimal(240), "pause"),
+    Cap("caller", "", "hour", "calls", Decimal(1000), "pause"),
 )
 
 
