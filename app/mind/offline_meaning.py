@@ -10,6 +10,7 @@ from datetime import date, time, timedelta
 from functools import cache
 from importlib.resources import files
 from itertools import takewhile
+from random import Random
 
 from app.mind.offline_calendar import Clinic, day_of_month, next_weekday
 from app.mind.offline_grammar import Grammar
@@ -31,6 +32,7 @@ _NO_NAME = frozenset(
     " hi how i is it just like message monday move name need no not of on please possible right so soon sorry"
     " spell sure thank thanks that the time to today tomorrow want what when with would wrong yes you".split()
 )
+_REMARK = re.compile(r"\([^)]*\)|\[[^\]]*\]")  # by the ears: (unclear), [laughs]
 _CLOCK = re.compile(r"\b(\d{1,2})[:.](\d\d)\b")
 _ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
 _GLUED = re.compile(r"(\d)([ap]\.?m\b)")
@@ -79,6 +81,13 @@ def source() -> str:
     return files("app.mind").joinpath("offline_clinic.jsgf").read_text(encoding="utf-8")
 
 
+@cache
+def examples(count: int = 20_000) -> tuple[str, ...]:
+    """What callers may say, for ears that learn from it what to expect; the same every time."""
+    chance = Random(1)
+    return tuple(grammar().example("said", chance) for _ in range(count))
+
+
 def understand(text: str, today: date, clinic: Clinic, *, name_asked: bool = False) -> Meaning:
     """`name_asked`: words that mean nothing else are a name."""
     words = plain(text)
@@ -110,7 +119,7 @@ def understand(text: str, today: date, clinic: Clinic, *, name_asked: bool = Fal
 
 def plain(text: str) -> str:
     """In the form of the grammar: small letters, numbers as words, one space after each word."""
-    text = text.lower().replace("\u2019", "'")
+    text = _REMARK.sub(" ", text.lower().replace("\u2019", "'"))
     text = _GLUED.sub(r"\1 \2", text)
     text = _NOON.sub(r"\1 m", text)
     hours, ordinals = _words_of("hour"), _words_of("ordinal")
