@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -72,6 +73,19 @@ def test_who_does_not_wait_for_the_proof_is_measured_from_the_words_alone() -> N
 def test_an_answer_that_lay_ready_is_measured_from_the_end_of_the_turn() -> None:
     notes = [*whole_turn(), words(12.740, "", ends=True, heard=12.640, quiet=0.637)]
     assert share_of(notes).total == pytest.approx(0.003 + 0.010)
+
+
+def test_the_lateness_of_the_caller_itself_is_nobody_elses() -> None:
+    late = Asked(TURN.name, TURN.onset, TURN.end, TURN.answered, beats=((12.1, 0.0), (12.12, 0.002), (12.14, 0.5)))
+    assert share_of(whole_turn(), late).hearing == pytest.approx(0.001)
+
+
+def test_who_waits_for_the_end_of_the_turn_is_measured_from_there() -> None:
+    notes = whole_turn()
+    notes[1]["at"] = 12.405
+    share = share_of(sorted(notes, key=lambda each: float(each["at"])))
+    assert share.thinking == pytest.approx(0.003)
+    assert share.hearing == pytest.approx(0.002)
 
 
 def test_a_turn_whose_sound_nobody_noted_has_no_share() -> None:
@@ -197,6 +211,14 @@ def test_the_chart_is_whole_and_names_its_lines() -> None:
     assert {"patchcord, nova-3", "pipecat", "10 ms", "50"} <= texts
 
 
+def test_no_name_in_the_chart_covers_another() -> None:
+    drawn = chart("Own share", {"one": [(50, 0.009)], "two": [(50, 0.0091)], "three": [(50, 0.0092)]}, 0.02)
+    root = ElementTree.fromstring(drawn)
+    heights = sorted(float(e.get("y", 0)) for e in root.iter() if e.text in ("one", "two", "three"))
+    assert all(after - before >= 16 for before, after in pairwise(heights))
+    assert len(heights) == 3
+
+
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +232,7 @@ def test_a_quick_bench_rings_a_real_server_and_writes_what_it_saw(
     assert run["gap"]["n"] >= 3
     assert run["own share"]["n"] >= 3
     assert run["untold"] == 0
-    assert "patchcord" in (tmp_path / "c.svg").read_text()
+    assert "Own share" in (tmp_path / "c.svg").read_text()
 
 
 @pytest.mark.parametrize("wrong", [["--calls", "0"], ["--calls", "few"], ["--ears", "elephant"], ["--peer", "me"]])

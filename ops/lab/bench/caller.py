@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -18,6 +19,7 @@ from ops.lab.report import Lateness, Report
 from ops.lab.story import Hears, Parts, Repeats, Says, Story, TalksOver
 
 RAMP_PER_CALL = 0.1  # ten rings a second: a busy minute, not a flood
+_DECIDED = 80  # beats: 1.6 s behind the voice, by when every vendor has found the end of it
 
 
 def story(name: str, seconds: float) -> Story:
@@ -47,29 +49,47 @@ def rules(names: list[str]) -> list[dict[str, str]]:
     ]
 
 
+class PunctualCaller(Caller):
+    """A caller who notes how late each of its own frames was, so that nobody else is blamed for it."""
+
+    def __init__(self, told: Story) -> None:
+        super().__init__(told)
+        self.beats: list[tuple[float, float]] = []  # when each was due, and how late it came
+
+    def beat(self, now: float) -> list[str]:
+        self.beats.append((now, time.monotonic() - now))
+        return super().beat(now)
+
+    def beats_after(self, moment: float) -> tuple[tuple[float, float], ...]:
+        """Those of the time in which the end of a turn is decided."""
+        first = bisect_left(self.beats, (moment, 0.0))
+        return tuple(self.beats[first : first + _DECIDED])
+
+
 async def ring(target: Target, names: list[str], seconds: float) -> dict[str, Any]:
     """One call for each name, begun a tenth of a second apart; what they saw, as plain data."""
     reports: dict[str, Report] = {}
+    callers = {name: PunctualCaller(story(name, seconds)) for name in names}
     async with target.carrier() as carrier:
         began, processor = time.monotonic(), time.process_time()
 
         async def one(number: int, name: str) -> None:
             await asyncio.sleep(number * RAMP_PER_CALL)
             person = replace(target, from_=f"+1500555{number:04d}")
-            reports[name] = await person.ring(carrier, Caller(story(name, seconds)))
+            reports[name] = await person.ring(carrier, callers[name])
 
         async with asyncio.TaskGroup() as ringing:
             for number, name in enumerate(names):
                 ringing.create_task(one(number, name))
         lateness = Lateness(carrier.grid.beats, carrier.grid.late, carrier.grid.worst, time.process_time() - processor)
-        seen = [_seen(name, report) for name, report in reports.items()]
+        seen = [_seen(name, report, callers[name]) for name, report in reports.items()]
         return {"calls": seen, "lateness": asdict(lateness), "seconds": time.monotonic() - began}
 
 
-def _seen(name: str, report: Report) -> dict[str, Any]:
+def _seen(name: str, report: Report, caller: PunctualCaller) -> dict[str, Any]:
     turns = report.turns
     asked = [
-        Asked(name, turn.onset, turn.end, turn.answered)
+        Asked(name, turn.onset, turn.end, turn.answered, caller.beats_after(turn.end))
         for turn in turns
         if turn.answered is not None and not turn.spoken_into
     ]

@@ -29,6 +29,7 @@ from ops.lab.peers.run import PeerError
 from ops.lab.vendors import Lab
 
 BAR = 0.02  # the own share that people do not hear, at the 95th percentile
+TELLING = 20  # turns; of fewer, the 95th percentile is only the worst, which says nothing of the others
 SETTLED = 1.0  # seconds after a start until a server has nothing left to do but wait
 
 Serve = Callable[[str, str, Cores], AbstractContextManager[Measured]]
@@ -199,6 +200,7 @@ def _drawn(pairs: Sequence[tuple[Figures, Figures | None]]) -> str:
     lines: dict[str, list[tuple[int, float]]] = {}
     for pair in pairs:
         for each in pair:
-            if each is not None and (share := each.spreads["own share"].p95) is not None:
-                lines.setdefault(f"{each.who}, {each.ears}", []).append((each.calls, share))
+            share = each.spreads["own share"] if each is not None else None
+            if each is not None and share is not None and share.p95 is not None and share.n >= TELLING:
+                lines.setdefault(f"{each.who}, {each.ears}", []).append((each.calls, share.p95))
     return chart("Own share of the gap, 95th percentile", dict(sorted(lines.items())), BAR)

@@ -17,17 +17,27 @@ DEFINITION = (
     "the text for the voice, the first sound (or the transcript that ended the turn, if that came later) to the caller."
 )
 
+_HALF_A_FRAME = 0.01
+
 Note = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One turn of one caller, as the caller measured it: when the voice began and ended, and when the answer began."""
+    """One turn of one caller, as the caller measured it: when the voice began and ended, and when the answer began.
+
+    `beats` are those behind the voice's end: when each frame was due to be sent, and how late the caller itself was.
+    """
 
     name: str  # a word that this caller says in every turn, and nobody else ever
     onset: float
     end: float
     answered: float
+    beats: tuple[tuple[float, float], ...] = ()
+
+    def late(self, moment: float) -> float:
+        """How late the caller was to send the sound of this moment."""
+        return next((late for due, late in self.beats if due >= moment - _HALF_A_FRAME), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +136,14 @@ def _asked_for(utterance: _Utterance, requests: Sequence[_Request]) -> tuple[_Re
 
 
 def _cause(turn: Asked, request: _Request, words: Sequence[Note]) -> Note | None:
-    """The first transcript with all that the request says, else the last that came before it."""
-    wanted = _plain(request.text)
-    before = [note for note in words if turn.onset < note["at"] <= request.at and note["text"]]
-    same = (note for note in before if wanted.endswith(_plain(note["text"])))
-    return next(same, before[-1] if before else None)
+    """The last thing that the ears' vendor had told when the request was made: whoever waits for more is not late."""
+    return _last((note for note in words if note["text"] or note["ends"]), turn.onset, request.at)
 
 
 def _hearing(turn: Asked, note: Note) -> float:
     """How much later than the caller sent it the vendor had the sound that this transcript was decided on."""
-    return float(note["heard"] - turn.end - note["quiet"])
+    sent = turn.end + note["quiet"]
+    return float(note["heard"] - sent - turn.late(sent))
 
 
 def _last(notes: Iterable[Note], after: float, until: float) -> Note | None:
