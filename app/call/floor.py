@@ -71,15 +71,18 @@ class Floor:
         self.caller.paused(event.ago)
         if self._answering.reply is None or self.held:
             self._stage.do(SettleWords())
+        self._expect_the_end()
+
+    def _expect_the_end(self) -> None:
+        """The caller is quiet: the ears will say that the turn is over, and if they forget, patience does."""
         agent, patience, heard_end = self._agent, self._agent.patience, self.caller.heard_end
         if self.caller.ears_away and not self.caller.text:
             self._timers.set(Timer.TURN, self._stage.now + patience.deaf)
         elif self.caller.all_ended:  # a cough after the last word: were it a word, it would be here soon
-            self._wait_until(heard_end + patience.more_words)
+            self._wait_until(heard_end + max(patience.more_words, self._more_patience))
         else:
-            self._timers.set(
-                Timer.TURN, heard_end + (patience.unsettled_turns if agent.hears_turns else patience.unsettled)
-            )
+            unsettled = patience.unsettled_turns if agent.hears_turns else patience.unsettled
+            self._timers.set(Timer.TURN, heard_end + unsettled)
             if agent.hears_turns and agent.work_ahead == "eager":
                 self._timers.set(Timer.AHEAD, max(self._stage.now, heard_end + patience.guess))
 
@@ -93,9 +96,12 @@ class Floor:
         if self.caller.speaking:
             self._timers.stop(Timer.TURN, Timer.AHEAD)
             self._answering.cancel_ahead("the caller went on")
-        elif event.settled:
+            return
+        if self.caller.pausing:
+            self._expect_the_end()
+        if event.settled:
             self._think_ahead()
-        elif self.caller.pausing and self._agent.work_ahead == "eager" and not self._timers.running(Timer.AHEAD):
+        elif self.caller.pausing and self._agent.work_ahead == "eager" and not self._agent.hears_turns:
             self._think_ahead(tries=_MOST_GUESSES_AHEAD)
 
     def end_likely(self, event: EndLikely) -> None:

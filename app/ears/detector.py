@@ -17,7 +17,7 @@ with warnings.catch_warnings():
 
 STRICTEST = 3  # WebRTC's own scale; the lower modes take line noise for voices
 SHORTEST_VOICE = 0.04  # clicks and pops are over sooner; a syllable never is
-PAUSE = 0.12  # the silence of a "p" or a "t" inside a word is up to 0.1 s
+PAUSE = 0.1  # the stop of a "p" or a "t" inside a word is shorter
 PITCH_GAP = 0.0125  # a deep voice swings 80 times a second: between two swings it has not stopped
 ABOVE_NOISE = 4.5  # peak over mean: white noise reaches 3 in most frames and 4.5 once in a thousand
 SOFTEST_PEAK = 250  # of 32767: below this even a dead quiet line holds nothing that could be understood

@@ -224,6 +224,22 @@ def test_a_cough_after_the_last_word_costs_half_a_second() -> None:
     )
 
 
+def test_a_short_word_is_waited_for_though_it_is_understood_after_its_end() -> None:
+    asking = replace(CLINIC, greeting="Could you spell your name?", ears="flux-general-en")
+    assert (
+        greeted(asking)
+        >> (4.0, SpeechStarted())
+        >> (4.3, SpeechPaused(0.1))
+        >> (4.8, SpeechEnded("S."))
+        >> (5.0, SpeechStarted())
+        >> (5.3, SpeechPaused(0.1))
+        >> (5.4, WordsHeard("M."))  # no cough after all
+        >> (5.8, SpeechEnded("M."))
+        >> 7.1
+        << (7.0, Think(2, (..., "caller: S. M.")))
+    )
+
+
 # --- interruptions ------------------------------------------------------------------------------------------------
 
 
@@ -547,6 +563,7 @@ def test_a_guess_that_missed_the_last_word_is_made_again_with_it() -> None:
         >> 4.8
         << Think(2, (..., "caller: Are they open"), ahead=True)
         >> (4.85, WordsHeard("Are they open today"))
+        >> 4.86
         << StopThinking(2, "the words changed")
         << Think(3, (..., "caller: Are they open today"), ahead=True)
     )
