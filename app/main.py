@@ -55,6 +55,7 @@ from app.web.server import build
 
 log = logging.getLogger(__name__)
 
+_CHORE_AGAIN_SECONDS = 2.0
 _RENDER_AGAIN_SECONDS = 30.0  # an agent that was applied speaks its new greeting from the cache after so long
 _NEW_OBJECTS = 10_000  # until the collector looks at the new ones: two turns' worth, with few cycles among them
 
@@ -79,7 +80,7 @@ async def serve(settings: Settings, *, one_of_many: bool = False) -> None:
     async with _house(settings) as house, asyncio.TaskGroup() as tasks:
         server = _Server(_uvicorn(house.doors, settings))
         exchange = tasks.create_task(house.exchange.run())
-        chores = [tasks.create_task(chore()) for chore in house.chores]
+        chores = [tasks.create_task(_kept_up(chore)) for chore in house.chores]
         serving = tasks.create_task(server.serve([port]))
         with _signals() as told_to_stop:
             waiting = tasks.create_task(told_to_stop.wait())
@@ -134,6 +135,16 @@ def _log(level: str) -> None:
     # Of libraries only what is wrong: what uvicorn says of each connection would put stream tokens into the log.
     for chatty in ("uvicorn", "httpx", "httpx2", "httpcore", "websockets", "aiosqlite", "sqlalchemy", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+async def _kept_up(chore: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A chore that breaks is begun again: whatever it is, the calls matter more."""
+    while True:
+        try:
+            await chore()
+        except Exception:
+            log.exception("a chore broke; it is begun again in %g s", _CHORE_AGAIN_SECONDS)
+        await asyncio.sleep(_CHORE_AGAIN_SECONDS)
 
 
 class _Server(uvicorn.Server):
@@ -277,6 +288,6 @@ async def _render_ahead(voices: Voices, directory: Directory) -> None:
                     why = next(iter(failed.values()))
                     log.warning("%s phrases of agent %s could not be rendered ahead: %s", len(failed), agent.name, why)
                 told[agent.name] = failed
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("the database did not say which agents there are (%r)", error)
         await asyncio.sleep(_RENDER_AGAIN_SECONDS)

@@ -18,6 +18,7 @@ from ops.lab.report import Report
 from ops.lab.story import Ends, Hears, Says, Story
 from ops.lab.vendors import Lab, vendors
 from ops.lab.webhook import sign
+from tests import virtual_time
 from tests.servers import free_port
 from tests.stories.whole_house import SECRET, START_SECONDS, Server, environment, patchcord, serving
 from tests.web.house import ringing
@@ -172,3 +173,21 @@ def test_what_stands_at_the_start_is_no_concern_of_the_collector() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_a_chore_that_breaks_is_begun_again_and_the_calls_go_on() -> None:
+    begun: list[float] = []
+
+    async def chore() -> None:
+        begun.append(asyncio.get_running_loop().time())
+        raise ConnectionRefusedError("the database is away")
+
+    async def watch() -> None:
+        try:
+            async with asyncio.timeout(7):
+                await main._kept_up(chore)
+        except TimeoutError:
+            pass
+
+    virtual_time.run(watch())
+    assert begun == [0, 2, 4, 6]

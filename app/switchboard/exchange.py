@@ -307,7 +307,12 @@ class Exchange:
 
     def _start(self, work: Awaitable[None]) -> None:
         assert self._tasks is not None, "the exchange is not running"
-        task = self._tasks.create_task(_walled(work))
+        walled = _walled(work)
+        try:
+            task = self._tasks.create_task(walled)
+        except RuntimeError:  # the process is going down: nobody will wait for a goodbye
+            walled.close()
+            return
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
