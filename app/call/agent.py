@@ -59,7 +59,17 @@ class Patience:
 
 BACKCHANNELS = frozenset(
     {"uh-huh", "uhhuh", "uh huh", "mhm", "mm", "mm-hmm", "mmhmm", "hmm", "hm", "aha", "ah", "oh", "huh", "uh"}
-    | {"i see", "got it", "all right", "of course", "makes sense", "that makes sense", "i understand", "exactly"}
+    | {
+        "i see",
+        "got it",
+        "all right",
+        "of course",
+        "makes sense",
+        "that makes sense",
+        "i understand",
+        "exactly",
+        "interesting",
+    }
     | {"okay", "ok", "right", "yeah", "yes", "yep", "sure", "alright", "good", "great", "cool", "fine", "really", "wow"}
 )
 

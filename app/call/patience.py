@@ -13,6 +13,8 @@ _NUMBER_WORDS = frozenset(
     {"zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
     | {"thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "double", "triple", "hundred"}
     | {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"}
+    | {"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"}
+    | {"december", "first", "second", "third"}
 )
 _ASKS_FOR_DETAILS = re.compile(
     r"\b(number|phone|digits?|code|spell|address|e-?mail|date of birth|birthday|card|account|postcode|zip)\b",
@@ -20,7 +22,7 @@ _ASKS_FOR_DETAILS = re.compile(
 )
 # Nobody ends a sentence on these: the caller is looking for words.
 _UNFINISHED = re.compile(
-    r"\b(?:and|but|or|so|because|if|that|the|a|an|my|your|our|his|their|to|with|for|of|from|on|in|at|by|about|until"
+    r"\b(?:and|but|or|so|because|if|that|whether|unless|than|between|the|a|an|my|your|our|his|their|to|with|for|of|from|on|in|at|by|about|until"
     r"|is|it's|i'm|i'd|i'll|um|uh|er|hmm|like"
     r"|(?:can|could|may|should|do|did|if|when|that|and|but) (?:i|you|we|they)|are you|i (?:want|need|would like))$"
 )
@@ -32,7 +34,7 @@ _THINKING_ALOUD = re.compile(
     r"(?:(?:um|uh|er|erm|hmm|let me (?:think|see|check|look)|hold on|(?:just )?(?:one|a) (?:second|moment))(?: |$))+"
 )
 _SAID_ALL = re.compile(r"\b(?:please|thanks|thank you|that's (?:it|all))$")
-_GROUP = 3  # words: "a like Anna"
+_GROUP = 4  # words: "B as in Bravo"
 
 
 def plain(text: str) -> str:
@@ -65,4 +67,5 @@ def more_patience(asked: str, answer: str, patience: Patience) -> float:
 
 
 def _is_group(word: str) -> bool:
-    return word.isdigit() or word in _NUMBER_WORDS or len(word) == 1 or not word.strip("x")  # what was masked
+    """Is this a part of a number, a date or a spelled name? Of what was masked, only letters x are left."""
+    return word[:-2].isdigit() or word.isdigit() or word in _NUMBER_WORDS or len(word) == 1 or not word.strip("x")
