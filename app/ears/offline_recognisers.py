@@ -63,9 +63,10 @@ class Worker(asyncio.SubprocessProtocol):
             async with asyncio.timeout(READY_SECONDS):
                 await worker._ready.wait()
         except TimeoutError:
-            worker.kill()
+            await worker.close()
             raise VendorError(VENDOR, f"the ears were not ready within {READY_SECONDS:g} s") from None
         if worker.dead:
+            await worker.close()
             raise VendorError(VENDOR, worker.complaint, again=False)
         return worker
 

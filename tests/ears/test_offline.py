@@ -72,9 +72,8 @@ def test_asked_at_the_pause_the_words_are_settled_much_earlier() -> None:
     assert ended - settled > 0.2
 
 
-def test_what_is_not_in_the_grammar_interrupts_nobody_and_is_told_at_its_end() -> None:
+def test_what_is_not_in_the_grammar_is_told_as_that_at_its_end() -> None:
     events = heard("my grandmother has a red bicycle")
-    assert [event.text for event in of(events, WordsHeard)] == []
     assert [event.text for event in of(events, SpeechEnded)] == ["(unclear)"]
 
 
@@ -93,15 +92,14 @@ async def test_a_process_that_dies_is_replaced_and_told_again_what_it_had_heard(
     sound = silence(0.6) + spoken(WISH) + silence(0.6)
     async with asyncio.timeout(20), working(Call(), ears.run):
         await news.first(Connected)
-        for at in range(0, len(sound) // 2, FRAME_BYTES):
-            ears.hear(sound[at : at + FRAME_BYTES])
+        frames = [sound[at : at + FRAME_BYTES] for at in range(0, len(sound) - FRAME_BYTES, FRAME_BYTES)]
+        for frame in frames[: len(frames) // 2]:
+            ears.hear(frame)
         (await recognisers.worker()).kill()
         lost: EarsLost = await news.first(EarsLost)
         assert "process ended" in lost.why
-        for at in range(
-            len(sound) // 2 // FRAME_BYTES * FRAME_BYTES + FRAME_BYTES, len(sound) - FRAME_BYTES, FRAME_BYTES
-        ):
-            ears.hear(sound[at : at + FRAME_BYTES])
+        for frame in frames[len(frames) // 2 :]:
+            ears.hear(frame)
         ended: SpeechEnded = await news.first(SpeechEnded)
         assert ended.text == WISH
         assert news.of(EarsBack) == [EarsBack()]
