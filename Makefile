@@ -39,7 +39,7 @@ bench: env ## Measure beside the best peer, same caller, same vendors, same run 
 
 lock: env ## Choose versions anew: requirements.lock and the peers' locks, hashed, without addresses
 	@$(BIN)/python -m pip install --quiet 'uv>=0.13,<0.14'
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra offline --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --upgrade -o requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --upgrade -o ops/lab/peers/pipecat.lock ops/lab/peers/pipecat.in
