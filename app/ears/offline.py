@@ -21,6 +21,7 @@ from app.errors import VendorError
 PRODUCT = "pocketsphinx"
 GIVEN_AT_ONCE = RATE // 10  # samples: ten letters a second are enough for words to come while they are spoken
 AGAIN_AFTER = 1.0  # seconds before a process that would not start is tried again
+HOPELESS_AFTER = 30.0  # a package that is not installed may be, by somebody, while we serve
 
 Report = Callable[[Event], None]
 Later = Callable[[Awaitable[None]], None]
@@ -65,7 +66,7 @@ class OfflineEars:
                     if not lost:
                         self._report(EarsLost(str(trouble)))
                     lost = True
-                    await asyncio.sleep(AGAIN_AFTER)
+                    await asyncio.sleep(AGAIN_AFTER if trouble.again else HOPELESS_AFTER)
         finally:
             seconds = format(Decimal(self._utterances.heard) / RATE, "f")
             self._report(Metered(VENDOR, PRODUCT, "second", seconds))

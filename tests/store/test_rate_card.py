@@ -71,6 +71,22 @@ def test_the_seed_prices_what_a_new_house_uses(vendor: str, product: str, unit: 
     assert RateBook(seed_rates()).find((vendor, product, unit), TODAY) is not None
 
 
+@pytest.mark.parametrize(
+    ("vendor", "product", "unit"),
+    [
+        ("offline", "pocketsphinx", "second"),
+        ("offline", "rules", "output_token"),
+        ("offline", "espeak-ng", "character"),
+        ("local", "whisper-1", "second"),
+        ("local", "tts-1", "character"),
+    ],
+)
+def test_what_our_own_machine_does_costs_nothing_and_is_not_unknown(vendor: str, product: str, unit: str) -> None:
+    rate = RateBook(seed_rates()).find((vendor, product, unit), TODAY)
+    assert rate is not None
+    assert rate.price == 0
+
+
 def test_the_seed_knows_the_price_changes_of_its_year() -> None:
     book = RateBook(seed_rates())
     flash = ("elevenlabs", "eleven_flash_v2_5", "character")
