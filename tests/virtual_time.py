@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+# Real seconds that a thread of somebody else's may take, such as a loop's own executor when it is shut down.
+_THREADS = 2.0
+
+
 class DeadlockError(AssertionError):
     """Everybody waits and no clock will wake anybody."""
 
@@ -23,9 +27,11 @@ class _Jump(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if not ready:
-            if timeout is None:
+        if not ready and timeout is None:
+            ready = super().select(_THREADS)
+            if not ready:
                 raise DeadlockError("everybody waits, and nothing will ever happen again")
+        elif not ready and timeout is not None:
             self._jump(timeout)
         return ready
 
