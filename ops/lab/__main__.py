@@ -1,6 +1,7 @@
 """The lab by itself: `python -m ops.lab call URL`, `load URL --calls N`, `vendors`, `bench`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["bench"]:
         from ops.lab.bench.command import bench_command
 
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and leave no process behind
         return bench_command(arguments[1:])
     options = vars(_parser().parse_args(arguments))
     command = {"call": call_command, "load": load_command}[options.pop("command")]

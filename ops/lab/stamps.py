@@ -50,7 +50,10 @@ class Hears(Protocol):
 
 
 class HearingWatch:
-    """Notes `words`: words that will not change any more, or the end of a turn, and when the sound of it came in."""
+    """Notes `words`: words that will not change any more, or the end of a turn, and when the sound of it came in.
+
+    `sound` is how much of the socket's sound this was decided on, `voice` where in it the last voice ended, in seconds.
+    """
 
     def __init__(self, stamps: Stamps, place: str, model: Hears) -> None:
         self._stamps = stamps
@@ -77,8 +80,8 @@ class HearingWatch:
     def _note(self, text: str, position: float, *, ends: bool, asked: bool) -> None:
         since = (moment for seconds, moment in self._received if seconds >= position - 1e-3)
         heard = self._finalized if asked else next(since, time.monotonic())
-        quiet = round(position - self._model.voice_end, 4)
-        self._stamps.note("words", self._place, text=text, ends=ends, heard=heard, quiet=quiet)
+        voice = round(self._model.voice_end, 4)
+        self._stamps.note("words", self._place, text=text, ends=ends, heard=heard, sound=position, voice=voice)
 
 
 class VoiceWatch:

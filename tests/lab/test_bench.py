@@ -1,6 +1,7 @@
 """The bench: whose time it was, what a run comes to, and that all of it works on a server and vendors of its own."""
 
 import json
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +32,7 @@ def note(at: float, what: str, place: str, **facts: Any) -> dict[str, Any]:
 
 
 def words(at: float, text: str, *, ends: bool, heard: float, quiet: float) -> dict[str, Any]:
-    return note(at, "words", "deepgram 1", text=text, ends=ends, heard=heard, quiet=quiet)
+    return note(at, "words", "deepgram 1", text=text, ends=ends, heard=heard, sound=7.5 + quiet, voice=7.5)
 
 
 def whole_turn() -> list[dict[str, Any]]:
@@ -88,6 +89,22 @@ def test_who_waits_for_the_end_of_the_turn_is_measured_from_there() -> None:
     assert share.hearing == pytest.approx(0.002)
 
 
+def test_who_asks_in_the_quiet_is_measured_from_the_frame_after_which_most_requests_are_made() -> None:
+    turns: list[Asked] = []
+    notes: list[Mapping[str, Any]] = []
+    for name, asked in (("babazuko", 12.1225), ("bebazuko", 12.1235), ("bibazuko", 12.1485)):
+        beats = tuple((12.0 + 0.02 * n, 0.0005) for n in range(1, 80))
+        turns.append(Asked(name, TURN.onset, TURN.end, TURN.answered, beats))
+        for each in whole_turn():
+            text = re.sub("bobazuko", name, each.get("text", ""), flags=re.IGNORECASE)
+            at = {"Are you open, Bobazuko?": 11.9, "are you open, bobazuko?": asked}.get(
+                each.get("text", ""), each["at"]
+            )
+            notes.append({**each, "at": at, "place": each["place"] + name, "text": text})
+    told = [share and share.thinking for share in shares(turns, notes)]
+    assert told == [pytest.approx(0.002), pytest.approx(0.003), pytest.approx(0.028)]
+
+
 def test_a_turn_whose_sound_nobody_noted_has_no_share() -> None:
     assert shares([TURN], [each for each in whole_turn() if each["what"] != "sound"]) == [None]
 
@@ -139,9 +156,9 @@ def heard(model: Nova | Flux) -> dict[str, Any]:
 def test_transcripts_are_noted_with_the_quiet_before_them() -> None:
     nova = heard(Nova(NovaOptions(endpointing=0.3), REFERENCE, Random(0), "r"))
     assert nova["text"] == "hello there"
-    assert nova["quiet"] == pytest.approx(0.3, abs=0.02)
+    assert nova["sound"] - nova["voice"] == pytest.approx(0.3, abs=0.02)
     flux = heard(Flux(FluxOptions(), REFERENCE, Random(0), "r"))
-    assert flux["quiet"] == pytest.approx(0.5, abs=0.02)
+    assert flux["sound"] - flux["voice"] == pytest.approx(0.5, abs=0.02)
     assert flux["heard"] <= flux["at"]
 
 

@@ -7,14 +7,17 @@ the transcript that the request was made of. Between a vendor's message and what
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import mode
 from typing import Any
 
 DEFINITION = (
-    "own share: the gap without the vendors' waits. What is ours, stamped by one clock: sound from the caller's mouth "
-    "to the ears' vendor, transcript to request, the words of the first clause (and the letter that proves its end) to "
-    "the text for the voice, the first sound (or the transcript that ended the turn, if that came later) to the caller."
+    "own share: the gap without the vendors' waits. What is ours, stamped by one clock: the sound of a voice's end on "
+    "its way to the ears' vendor; transcript to request, or for who thinks before there is one, the frame of "
+    "quiet after which it usually asks to request; the words of the first clause, and the letter that proves its end, "
+    "to the text for the voice; the first sound, or the end of the turn if that was told later, to the caller."
 )
 
 _HALF_A_FRAME = 0.01
@@ -33,11 +36,20 @@ class Asked:
     onset: float
     end: float
     answered: float
-    beats: tuple[tuple[float, float], ...] = ()
+    beats: Sequence[tuple[float, float]] = ()
+
+    @property
+    def length(self) -> float:
+        """How long the voice was: the same question ends at the same place within its last frame."""
+        return round(self.end - self.onset, 3)
 
     def late(self, moment: float) -> float:
         """How late the caller was to send the sound of this moment."""
         return next((late for due, late in self.beats if due >= moment - _HALF_A_FRAME), 0.0)
+
+    def frames_before(self, moment: float) -> int:
+        """How many frames of quiet had been sent by then."""
+        return sum(due + late <= moment for due, late in self.beats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ class Share:
     """Our part of one gap in seconds, leg by leg; a leg that nobody waited for is 0."""
 
     hearing: float  # the caller's sound on its way to the ears' vendor
-    thinking: float = 0.0  # from the transcript to the request
+    thinking: float = 0.0  # from the transcript to the request, or from the quiet in which it was made
     speaking: float = 0.0  # from the words of the first clause, and the proof that it is one, to the text for the voice
     playing: float = 0.0  # from the first sound, or the end of the turn, to the caller
 
@@ -87,7 +99,7 @@ class _Utterance:
 
     at: float
     text: str
-    sounded: float | None = None
+    sounded: float = math.inf
 
 
 @dataclass(slots=True)
@@ -102,29 +114,66 @@ class _Call:
 def shares(turns: Sequence[Asked], notes: Sequence[Note]) -> list[Share | None]:
     """Our share of each turn's gap, in the same order; None where the way back was lost."""
     calls = _calls(notes, {turn.name for turn in turns})
-    return [_share(turn, calls[turn.name]) for turn in turns]
+    ways = [_way(turn, calls[turn.name]) for turn in turns]
+    pauses = _usual_pauses([(turn, way) for turn, way in zip(turns, ways, strict=True) if way is not None])
+    return [
+        _share(turn, way, pauses.get(turn.length, 0)) if way is not None else None
+        for turn, way in zip(turns, ways, strict=True)
+    ]
 
 
-def _share(turn: Asked, call: _Call) -> Share | None:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The way of one answer, from the ear back."""
+
+    ended: Note
+    sounded: float
+    spoken: float  # when its text came to the voice's vendor
+    said: float  # when the mind had said that text
+    request: float
+    cause: Note | None  # what the ears' vendor had told last; None: the request was made on quiet alone
+
+
+def _way(turn: Asked, call: _Call) -> _Way | None:
     ended = _last((note for note in call.words if note["ends"]), turn.onset, turn.answered)
-    utterance = max(
-        (u for u in call.utterances if u.at > turn.onset and u.sounded is not None and u.sounded <= turn.answered),
-        key=lambda u: u.sounded or 0.0,
-        default=None,
-    )
-    if utterance is None or utterance.sounded is None or ended is None:
+    sounding = [u for u in call.utterances if u.at > turn.onset and u.sounded <= turn.answered]
+    if ended is None or not sounding:
         return None
-    if ended["at"] > utterance.sounded:  # the answer lay ready and waited for the end of the turn
-        return Share(_hearing(turn, ended), playing=turn.answered - ended["at"])
+    utterance = max(sounding, key=lambda u: u.sounded)
     request, said = _asked_for(utterance, call.requests)
     if request is None:
         return None
-    cause = _cause(turn, request, call.words)
-    if cause is None:
+    # Who thinks when the caller pauses has not waited for a transcript that is final.
+    told = (note for note in call.words if note["text"] or note["ends"])
+    cause = _last(told, turn.end, request.at)
+    return _Way(ended, utterance.sounded, utterance.at, said, request.at, cause)
+
+
+def _share(turn: Asked, way: _Way, pause: int) -> Share | None:
+    begins = turn.end - way.ended["voice"]  # when the caller sent the first sound of this socket
+    if way.ended["at"] > way.sounded:  # the answer lay ready and waited for the end of the turn
+        return Share(_hearing(turn, way.ended, begins), playing=turn.answered - way.ended["at"])
+    speaking, playing = way.spoken - way.said, turn.answered - way.sounded
+    if way.cause is not None:
+        thinking = way.request - way.cause["at"]
+        return Share(_hearing(turn, way.cause, begins), thinking, speaking, playing)
+    frames = min(turn.frames_before(way.request), pause)
+    if not frames:
         return None
-    return Share(
-        _hearing(turn, cause), request.at - cause["at"], utterance.at - said, turn.answered - utterance.sounded
-    )
+    due, late = turn.beats[frames - 1]
+    return Share(0.0, way.request - due - late, speaking, playing)
+
+
+def _usual_pauses(ways: Iterable[tuple[Asked, _Way]]) -> dict[float, int]:
+    """After how many frames of quiet requests are made by whoever does not wait for a transcript: as most of them are.
+
+    A turn that took more frames than others of its length was late by itself.
+    """
+    frames: defaultdict[float, list[int]] = defaultdict(list)
+    for turn, way in ways:
+        if way.cause is None:
+            frames[turn.length].append(turn.frames_before(way.request))
+    return {length: mode(counted) for length, counted in frames.items()}
 
 
 def _asked_for(utterance: _Utterance, requests: Sequence[_Request]) -> tuple[_Request | None, float]:
@@ -135,14 +184,9 @@ def _asked_for(utterance: _Utterance, requests: Sequence[_Request]) -> tuple[_Re
     return None, 0.0
 
 
-def _cause(turn: Asked, request: _Request, words: Sequence[Note]) -> Note | None:
-    """The last thing that the ears' vendor had told when the request was made: whoever waits for more is not late."""
-    return _last((note for note in words if note["text"] or note["ends"]), turn.onset, request.at)
-
-
-def _hearing(turn: Asked, note: Note) -> float:
+def _hearing(turn: Asked, note: Note, begins: float) -> float:
     """How much later than the caller sent it the vendor had the sound that this transcript was decided on."""
-    sent = turn.end + note["quiet"]
+    sent = begins + note["sound"]
     return float(note["heard"] - sent - turn.late(sent))
 
 
