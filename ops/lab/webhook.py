@@ -66,6 +66,15 @@ class Webhooks:
     async def close(self) -> None:
         await self._http.aclose()
 
+    async def _once_more(
+        self, method: str, url: str, fields: Mapping[str, str] | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """A connection that was kept, or that a dying process had taken, says nothing of the server: one more try."""
+        try:
+            return await self._http.request(method, url, data=fields, headers=headers)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            return await self._http.request(method, url, data=fields, headers=headers)
+
     async def ask(self, url: str, fields: Mapping[str, str], method: str = "POST") -> Answer:
         """What the server answers; Unanswered when it is late, away or says anything but 2xx."""
         get = method.upper() == "GET"
@@ -79,7 +88,7 @@ class Webhooks:
         try:
             real = self.reach.of(url)
             async with asyncio.timeout(PATIENCE):
-                response = await self._http.request(method.upper(), real, data=None if get else fields, headers=headers)
+                response = await self._once_more(method.upper(), real, None if get else fields, headers)
         except (TimeoutError, httpx.TimeoutException):
             raise Unanswered(Fault(TIMED_OUT, f"{url} did not answer within {PATIENCE:g} s")) from None
         except (httpx.HTTPError, httpx.InvalidURL) as broken:
