@@ -24,7 +24,6 @@ from tests.stories.stage import play
 from tests.stories.tale import Tale
 
 EARS = ("nova-3", "flux-general-en")
-STOP_WITHIN = 0.1  # from the first sample over the agent to the clear
 PROMPT = (7.0, 9.6)  # seconds of silence after which the agent asks whether anybody is there
 _WASTED = ("the caller went on", "the words changed")
 
@@ -94,8 +93,7 @@ class Heard:
     def __init__(self, prober: Prober, told: Evidence) -> None:
         self.case = prober.case
         self.began, self.ended = prober.sounds[0][0], prober.sounds[-1][1]
-        # An interruption begins with the sound over the agent; one who talks on does so with the last sound.
-        self.struck = prober.sounds[0 if self.case.over else -1][0]
+        self.struck = prober.sounds[-1][0]  # an interruption is the last sound
         self.clears = [
             clearing.at for phone in prober.phones for clearing in phone.clearings if clearing.at >= self.began
         ]
@@ -132,7 +130,7 @@ class Heard:
     def of_stop(self) -> Iterator[str]:
         if self.stop is None:
             yield "the agent was not silenced"
-        elif self.stop > STOP_WITHIN:
+        elif self.stop > self.case.stop_within:
             yield f"the agent was silenced after {self.stop:.2f} s"
         elif any(self.struck + self.stop < stretch.start < self.ended for stretch in self.stretches):
             yield "the agent spoke again before the caller had finished"

@@ -53,20 +53,21 @@ class Floor:
             if self._doubt.about(event.peak, now, now - event.ago, sounded_until):
                 self.caller.suspect(event.ago)
                 return
-        self._voice_heard(event.ago)
+        self.caller.started(event.ago)
+        self._goes_on()
         if self._interruptible and not self.held:
             self._answering.hold()
             self.held = True
             self._doubt.stopped_by(event.peak)
             self._timers.set(Timer.HOLD, now + self._agent.patience.unconfirmed)
 
-    def _voice_heard(self, ago: float) -> None:
-        self.caller.started(ago)
+    def _goes_on(self) -> None:
+        """The caller has not finished."""
         self._timers.stop(Timer.TURN, Timer.AHEAD)
         self._answering.cancel_ahead("the caller went on")
 
     def speech_paused(self, event: SpeechPaused) -> None:
-        if self.caller.cleared_of_suspicion():
+        if self.caller.suspect_paused(event.ago):
             return
         self.caller.paused(event.ago)
         if self._answering.reply is None or self.held:
@@ -82,20 +83,21 @@ class Floor:
             self._wait_until(heard_end + max(patience.more_words, self._more_patience))
         else:
             unsettled = patience.unsettled_turns if agent.hears_turns else patience.unsettled
-            self._timers.set(Timer.TURN, heard_end + unsettled)
+            # Words that have only just come may not be all.
+            self._timers.set(Timer.TURN, max(heard_end + unsettled, self._stage.now + WORDS_TAKE))
             if agent.hears_turns and agent.work_ahead == "eager":
                 self._timers.set(Timer.AHEAD, max(self._stage.now, heard_end + patience.guess))
 
     # --- words -------------------------------------------------------------------------------------------------------
 
     def words_heard(self, event: WordsHeard) -> None:
-        if not event.text or self.caller.is_echo_of_last_turn(event.text):
+        text = self.caller.news(event.text)
+        if not text:
             return
         self._noticed()
-        self._take_words(event.text, settled=event.settled)
+        self._take_words(text, settled=event.settled)
         if self.caller.speaking:
-            self._timers.stop(Timer.TURN, Timer.AHEAD)
-            self._answering.cancel_ahead("the caller went on")
+            self._goes_on()
             return
         if self.caller.pausing:
             self._expect_the_end()
@@ -105,9 +107,10 @@ class Floor:
             self._think_ahead(tries=_MOST_GUESSES_AHEAD)
 
     def end_likely(self, event: EndLikely) -> None:
-        if self.caller.is_echo_of_last_turn(event.text):
+        text = self.caller.news(event.text)
+        if not text:
             return
-        self._take_words(event.text, settled=True)
+        self._take_words(text, settled=True)
         if not self.caller.just_started:  # or the voice is back already, and the ears are about to say so
             self._think_ahead()
 
@@ -115,17 +118,20 @@ class Floor:
         self._answering.cancel_ahead("the caller went on")
 
     def speech_ended(self, event: SpeechEnded) -> None:
+        text = self.caller.news(event.text)
+        self.caller.utterance_over()
         # A transcript that the ears do not believe is noise; asking again would only bring the same.
-        if not event.text or event.confidence <= 0 or self.caller.is_echo_of_last_turn(event.text):
+        if not text or event.confidence <= 0:
             return
         self._noticed()
-        self._believe()
+        if self.caller.believe():
+            self._goes_on()
         if self._answering.reply is not None:
-            if not self._may_take_floor(event.text):
-                self._overheard(event.text)
+            if not self._may_take_floor(text):
+                self._overheard(text)
                 return
             self._take_floor()
-        self.caller.ended(event.text)
+        self.caller.ended(text)
         over = self.caller.heard_end + self._more_patience
         if self.caller.just_started:  # they may go on: words of it would be here within this time
             over = max(over, self._stage.now + WORDS_TAKE)
@@ -152,17 +158,11 @@ class Floor:
 
     def _take_words(self, text: str, *, settled: bool) -> None:
         """Words of the utterance that is going on; over the agent's they may be an interruption."""
-        self._believe()
+        self.caller.believe()
         self.caller.words(text)
         complete = settled and not self.caller.speaking  # of a long utterance the ears settle one part after another
         if self._answering.reply is not None and self._interrupted_by(text, complete=complete):
             self._take_floor()
-
-    def _believe(self) -> None:
-        """There are words: what was taken for an echo or a noise is a voice."""
-        if (ago := self.caller.suspected_for) is not None:
-            self.caller.cleared_of_suspicion()
-            self._voice_heard(ago)
 
     # --- working ahead -----------------------------------------------------------------------------------------------
 

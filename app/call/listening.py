@@ -1,6 +1,6 @@
 """The caller's side of the floor: what was said in the turn that is going on, and when its last sound was heard.
 
-Gathers; whether the turn is over, and what an interruption means, is decided in `call.py`.
+Gathers; whether the turn is over, and what an interruption means, is decided in `floor.py`.
 """
 
 from app.call.patience import equivalent
@@ -23,7 +23,9 @@ class CallerSide:
         self._ended: list[str] = []  # utterances of this turn that are over
         self._going_on = ""  # the one that is not
         self._suspected: float | None = None  # since when there is a sound that may be a voice
-        self._taken = ""  # the last utterance that was taken as a turn, as long as the caller has not spoken since
+        self._murmur: tuple[float, float] | None = None  # when such a sound began and ended, if words may still come
+        self._taken = ""  # the last turn, as long as the caller has not spoken since
+        self._half_taken = ""  # what was taken as a turn of an utterance that the ears have not ended
 
     @property
     def text(self) -> str:
@@ -48,23 +50,35 @@ class CallerSide:
         """Is there a voice so new that no words of it can be here yet? A voice that has been there long is noise."""
         return self.speaking and self._stage.now - self._started < WORDS_TAKE
 
-    @property
-    def suspected_for(self) -> float | None:
-        """How long there has been a sound of which nobody knows yet whether it is the caller."""
-        return None if self._suspected is None else self._stage.now - self._suspected
-
     def suspect(self, ago: float) -> None:
+        """There is a sound, and nobody knows yet whether it is the caller."""
         self._suspected = self._stage.now - ago
 
-    def cleared_of_suspicion(self) -> bool:
-        """The sound is over, or is a voice after all. Says whether there was one that was only suspected."""
+    def suspect_paused(self, ago: float) -> bool:
+        """The sound is over. Says whether it was one that was only suspected; late words may tell that it spoke."""
         suspected, self._suspected = self._suspected, None
-        return suspected is not None and not self.speaking
+        if suspected is None or self.speaking:
+            return False
+        self._murmur = (suspected, self._stage.now - ago)
+        return True
+
+    def believe(self) -> bool:
+        """There are words: what was suspected is a voice. Says whether it goes on."""
+        began, self._suspected = self._suspected, None
+        if began is not None:
+            self.started(self._stage.now - began)
+            return True
+        if self._murmur is not None and not self.speaking:
+            began, ended = self._murmur
+            self.started(self._stage.now - began)
+            self.paused(self._stage.now - ended)
+        return False
 
     def started(self, ago: float) -> None:
         self.state = caller_move(self.state, CallerState.SPEAKING)
         self._started = self._stage.now - ago
         self._taken = ""
+        self._suspected = self._murmur = None
         if not self.text:
             self.turn_began = self._stage.now - ago
 
@@ -78,19 +92,31 @@ class CallerSide:
 
     def ended(self, text: str) -> None:
         """The utterance that was going on is over."""
-        self._going_on = ""
+        self._going_on = self._half_taken = ""
         self._ended.append(text)
         if self.state is CallerState.QUIET:  # words without a voice: too soft for the local detector
             self.state = caller_move(self.state, CallerState.PAUSED)
             self.heard_end = self._stage.now
 
-    def is_echo_of_last_turn(self, text: str) -> bool:
-        """Late words about an utterance whose turn has been taken already."""
-        return bool(self._taken) and (equivalent(text, self._taken) or self._taken.endswith(text))
+    def news(self, text: str) -> str:
+        """What of this utterance has not been taken as a turn already. The ears tell all of it again and again."""
+        if self._taken and (equivalent(text, self._taken) or self._taken.endswith(text)):
+            return ""
+        if not self._half_taken:
+            return text
+        words = text.split()
+        lengths = range(1, len(words) + 1)
+        known = next((n for n in lengths if equivalent(" ".join(words[:n]), self._half_taken)), 0)
+        return " ".join(words[known:])
+
+    def utterance_over(self) -> None:
+        """The ears begin a new one: what they tell from now on is all new."""
+        self._half_taken = ""
 
     def take(self) -> str:
         """The turn is over: its words, and the floor is empty for the next one."""
         text = self.text
+        self._half_taken = " ".join(part for part in (self._half_taken, self._going_on) if part)
         self.forget()
         self._taken = text
         return text

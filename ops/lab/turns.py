@@ -44,7 +44,7 @@ class Case:
     that the agent greets with. over: begin after so many words of the agent's; after: so long after its last sound.
     noise: of the room, root mean square; echo: of the agent's voice on the line, in decibels below it. turn: the words
     that must be answered, as one. within: seconds to the answer. clears: how often the agent may be silenced, at most.
-    pause: how long the story may be interrupted.
+    pause: how long the story may be interrupted. stop_within: seconds from the last sound's beginning to the clear.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Case:
     within: float = 1.0
     clears: int = 1
     pause: float = 1.2
+    stop_within: float = 0.1
 
     def __post_init__(self) -> None:
         if self.expect not in ("answer", "stop", "go on", "prompt"):

@@ -364,6 +364,36 @@ def test_a_noise_silences_us_once() -> None:
     assert book >> (8.0, SpeechStarted(peak=8000)) >> (8.2, SpeechPaused()) >> 12.0
 
 
+def test_a_doubted_word_that_is_understood_after_its_end_is_a_whole_turn() -> None:
+    assert (
+        answering(greeted())
+        >> (6.7, SpeechStarted(0.06, peak=1100))
+        >> (7.0, SpeechPaused(0.1))
+        >> (7.1, WordsHeard("Stop."))
+        << (7.1, Clear())
+        >> (7.3, SpeechEnded("Stop."))
+        << (7.3, Think(4, (..., "caller: Stop.")))
+        << Commit(2, 4, "Stop.", 6.9)
+    )
+
+
+def test_words_of_an_utterance_that_was_answered_in_its_midst_are_not_answered_again() -> None:
+    assert (
+        greeted()
+        >> (4.0, SpeechStarted())
+        >> (4.5, WordsHeard("When are you open?"))
+        >> (4.6, SpeechPaused(0.1))
+        >> 5.8
+        << (5.7, Think(2, (..., "caller: When are you open?")))  # the ears hear no end, for the noise
+        >> (5.9, SpeechStarted())
+        >> (6.3, WordsHeard("When are you open? And on"))
+        << StopThinking(2, "the caller interrupted")
+        >> (6.6, SpeechPaused(0.1))
+        >> (6.8, SpeechEnded("When are you open? And on Sundays?"))
+        << Think(3, (..., "caller: When are you open?", "caller: And on Sundays?"))
+    )
+
+
 def test_a_noise_that_is_much_louder_than_the_last_one_is_another() -> None:
     book = answering(greeted()) >> (5.9, SpeechStarted(peak=6000)) << Clear() >> (6.2, SpeechPaused())
     assert book >> 6.95 << (6.9, plays(2.5)) >> (7.0, SpeechStarted(peak=9100)) << (7.0, Clear())
