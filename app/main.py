@@ -51,6 +51,7 @@ from app.tools.catalogue import offered
 from app.tools.desk import Desk
 from app.tools.http import HttpTools
 from app.tools.http import open_client as open_http
+from app.web.quick_socket import QuickSocket
 from app.web.server import build
 
 log = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ def _uvicorn(doors: Any, settings: Settings) -> uvicorn.Config:
         doors,
         host=settings.host,
         port=settings.port,
-        ws="websockets-sansio",
+        ws=QuickSocket,
         ws_max_size=1 << 20,
         ws_per_message_deflate=False,  # Twilio offers none, and sound does not get smaller
         ws_ping_interval=None,  # a stream says something every 20 ms

@@ -17,6 +17,7 @@ from app.line.media import MediaLine
 from app.line.signature import Signatures
 from app.switchboard.conversation import Conversation
 from app.switchboard.exchange import Exchange
+from app.web.quick_socket import listen
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class MediaDoor:
             await send({"type": "websocket.close", "code": _POLICY})  # before accept: the handshake gets a 403
             return
         await send({"type": "websocket.accept"})
-        stream = _Stream(conversation, token, receive, send)
+        stream = _Stream(conversation, token, scope, receive, send)
         try:
             await stream.run()
         except CallerError as error:
@@ -76,12 +77,16 @@ class MediaDoor:
 class _Stream:
     """One accepted socket, from `connected` to its end."""
 
-    def __init__(self, conversation: Conversation, token: str, receive: Receive, send: Send) -> None:
+    def __init__(self, conversation: Conversation, token: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
         self._conversation = conversation
         self._token = token
         self._receive = receive
         self._send = send
         self._wire = wire.MediaWire()
+        self._cut = wire.Frames().cut
+        self._fault: CallerError | None = None
+        self._stopped = False
         self._open = True
         self._let_go = False  # the end was told already, or is our own
 
@@ -115,25 +120,37 @@ class _Stream:
             raise CallerError(f"the stream is of call {start.call_sid}, its token of {self._conversation.facts.sid}")
 
     async def _listen(self) -> None:
-        conversation, hear, receive = self._conversation, self._conversation.hear, self._wire.receive
-        cut = wire.Frames().cut
-        while (text := await self._text()) is not None:
-            message = receive(text)
-            if isinstance(message, wire.Media):
-                for frame in cut(message.payload):
-                    hear(frame)
-            elif isinstance(message, wire.MarkBack):
-                if message.name.isdecimal():
-                    conversation.report(Played(int(message.name)))
-            elif isinstance(message, wire.Key):
-                conversation.report(Digit(message.digit))
-            elif isinstance(message, wire.Stop):
-                self._tell_oddities()
-                conversation.report(LineClosed("caller"))
-                return
+        if listen(self._scope, self._take):
+            await self._text()  # nothing but the end
+        else:
+            while (text := await self._text()) is not None and self._take(text):
+                pass
         self._tell_oddities()
-        if not self._let_go:
-            conversation.report(LineClosed("carrier"))
+        if self._fault is not None:
+            raise self._fault
+        if self._stopped:
+            self._conversation.report(LineClosed("caller"))
+        elif not self._let_go:
+            self._conversation.report(LineClosed("carrier"))
+
+    def _take(self, text: str | bytes) -> bool:
+        """One message; False when it was the last that this stream may send."""
+        try:
+            message = self._wire.receive(text)
+        except CallerError as fault:
+            self._fault = fault
+            return False
+        conversation = self._conversation
+        if isinstance(message, wire.Media):
+            for frame in self._cut(message.payload):
+                conversation.hear(frame)
+        elif isinstance(message, wire.MarkBack):
+            if message.name.isdecimal():
+                conversation.report(Played(int(message.name)))
+        elif isinstance(message, wire.Key):
+            conversation.report(Digit(message.digit))
+        self._stopped = isinstance(message, wire.Stop)
+        return not self._stopped
 
     def _tell_oddities(self) -> None:
         odd = {name: count for name, count in asdict(self._wire.oddities).items() if count}

@@ -9,6 +9,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import socket
 import threading
@@ -23,11 +24,12 @@ from urllib.request import urlopen
 import uvicorn
 
 from ops.lab.anthropic import Anthropic
-from ops.lab.brain import Rule
+from ops.lab.brain import CLINIC, Rule
 from ops.lab.deepgram import Deepgram
 from ops.lab.door import Abort, Gone, Receive, Request, Scope, Send, Socket, Talk, clock
 from ops.lab.elevenlabs import ElevenLabs
 from ops.lab.profile import PROFILES, Fault, Faults, Profile
+from ops.lab.speech import say
 from ops.lab.stamps import Stamps
 from ops.lab.twilio_rest import Calls, TwilioRest
 
@@ -236,5 +238,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server = _Server(PROFILES[given.profile], rules, given.seed, Calls(), given.stamps)
     with _listening(given.port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.ready = lambda: print(f"vendors ready at {address}, profile {given.profile}", flush=True)
+
+        def ready() -> None:
+            be_punctual(rules)
+            print(f"vendors ready at {address}, profile {given.profile}", flush=True)
+
+        server.ready = ready
         server.run([listening])
+
+
+def be_punctual(rules: Sequence[Rule]) -> None:
+    """Have done what would make all vendors late at once, which reads like a fault of whoever is measured.
+
+    A word takes 10 ms to be made, and is kept; the collector of cycles takes 30 ms to see that there are none.
+    """
+    for rule in (*rules, *CLINIC):
+        say(f"{rule.say} {rule.otherwise}", voice="agent")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
