@@ -59,7 +59,7 @@ def masked_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "Digit":  # keys are pressed one by one; which they were stands in the text of the turn
         return {**fields, "key": _DIGIT.sub("x", fields["key"])}
     mask = masked_piece if kind in _PIECES else masked
-    told = {name: item if name in _NAMES else _each(item, mask) for name, item in fields.items()}
+    told = {n: item if n in _NAMES or n == "words" else _each(item, mask) for n, item in fields.items()}
     if words := fields.get("words"):
         texts = mask("\n".join(word["text"] for word in words)).split("\n")
         told["words"] = [{**word, "text": text} for word, text in zip(words, texts, strict=True)]

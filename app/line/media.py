@@ -4,7 +4,7 @@ It decides nothing and keeps no sound: the carrier has the buffer. A peer that t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from app.audio import Clip
 from app.errors import CallerError
@@ -14,23 +14,31 @@ SEND_SECONDS = 5.0  # a live carrier takes a frame at once; after this the kerne
 NORMAL_CLOSE = 1000  # what the carrier takes for "the stream is over, go on with the next instruction"
 
 Send = Callable[[str], Awaitable[None]]
+SendAtOnce = Callable[[Sequence[str]], bool]
 Close = Callable[[int], Awaitable[None]]
 
 
-class MediaLine:
-    """Sends over any socket that has `send(text)` and `close(code)`. Raises CallerError when that is of no use."""
+def _waits(texts: Sequence[str]) -> bool:
+    return False
 
-    def __init__(self, stream_sid: str, send: Send, close: Close) -> None:
+
+class MediaLine:
+    """Sends over any socket that has `send(text)` and `close(code)`. Raises CallerError when that is of no use.
+
+    `send_at_once` takes all texts without waiting, or none of them: the rule, as a live carrier is never behind.
+    """
+
+    def __init__(self, stream_sid: str, send: Send, close: Close, send_at_once: SendAtOnce = _waits) -> None:
         self._letters = Letters(stream_sid)
         self._send = send
+        self._send_at_once = send_at_once
         self._close = close
         self._closed = False
 
     async def play(self, clip: Clip, mark: int) -> None:
         """Sound, and behind it a mark that comes back when it has been played."""
-        if clip.base64:
-            await self._deliver(self._letters.media(clip))
-        await self._deliver(self._letters.mark(str(mark)))
+        sound = (self._letters.media(clip),) if clip.base64 else ()
+        await self._deliver(*sound, self._letters.mark(str(mark)))
 
     async def clear(self) -> None:
         """Throw away what the caller has not heard. Every mark that is still out comes back at once."""
@@ -43,10 +51,12 @@ class MediaLine:
         self._closed = True
         await _in_time(self._close(NORMAL_CLOSE))
 
-    async def _deliver(self, text: str) -> None:
+    async def _deliver(self, *texts: str) -> None:
         if self._closed:
             raise CallerError("the line is closed")
-        await _in_time(self._send(text))
+        if not self._send_at_once(texts):
+            for text in texts:
+                await _in_time(self._send(text))
 
 
 async def _in_time(sending: Awaitable[None]) -> None:

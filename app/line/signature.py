@@ -17,9 +17,13 @@ _USUAL_PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 
 
 class Signatures:
-    """Checks what Twilio signed with the account's token. `public_url` is our origin as Twilio sees it."""
+    """Checks what Twilio signed with the account's token. `public_url` is our origin as Twilio sees it.
+
+    Without a token nothing passes: with an empty one anybody could sign.
+    """
 
     def __init__(self, auth_token: str, public_url: str) -> None:
+        self._has_token = bool(auth_token)
         self._validator = RequestValidator(auth_token)
         self._origin = public_url.rstrip("/")
         scheme, _, place = self._origin.partition("://")
@@ -35,6 +39,8 @@ class Signatures:
         self._check([url, f"{url}/"], {}, header)
 
     def _check(self, urls: list[str], form: Mapping[str, Any], header: str | None) -> None:
+        if not self._has_token:
+            raise CallerError("TWILIO_AUTH_TOKEN is not set here, so nobody can say whether this comes from Twilio")
         if not header:
             raise CallerError("the signature is missing: this request does not come from Twilio")
         expected = [self._validator.compute_signature(spelt, form) for url in urls for spelt in _spellings(url)]

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx2
-from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncStream, DefaultAsyncHttpxClient
+from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncStream, DefaultAioHttpClient
 
 from app.call.actions import Think
 from app.call.agent import Agent
@@ -40,7 +40,7 @@ def open_client(api_key: str, base_url: str | None = None, *, connections: int =
         base_url=base_url or None,
         max_retries=0,
         timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-        http_client=DefaultAsyncHttpxClient(
+        http_client=DefaultAioHttpClient(  # reads a stream for half of the processor that the usual client takes
             limits=httpx2.Limits(
                 max_connections=connections,
                 max_keepalive_connections=connections,

@@ -10,11 +10,12 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, Union, get_args, get_origin, get_type_hints
 
-from app.audio import Clip, silence
+from app.audio import RATE, Clip, silence
 from app.call import actions, events
 from app.call.actions import Message, Said, Used
 from app.call.agent import Agent
@@ -39,7 +40,7 @@ _FIRST_LINE_SECONDS = (
 )
 _FELT = 0.0005  # of waiting in our inbox; less is not worth a word in every line
 
-T = TypeVar("T")
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # `dumps` would make one for each line
 
 
 class Trace(Protocol):
@@ -109,29 +110,40 @@ def is_being_written(path: Path) -> bool:
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """A value as JSON knows it."""
-    match value:
-        case Clip():
-            return value.samples
-        case str() | int() | float() | bool() | None:
-            return value
-        case tuple() | list():
-            return [plain(item) for item in value]
-        case frozenset() | set():
-            return sorted(value)
-        case Mapping():
-            return {key: plain(item) for key, item in value.items()}
+    kind: Any = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if kind is Clip:
+        return value.samples
+    if kind is tuple or kind is list:
+        return [plain(item) for item in value]
+    if kind is frozenset or kind is set:
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
     assert is_dataclass(value), f"{value!r} cannot be written into a trace"
-    named = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return {"is": type(value).__name__, **named}
+    told = {"is": kind.__name__}
+    for name in _names(kind):
+        item = getattr(value, name)
+        told[name] = item if type(item) in _AS_THEY_ARE else plain(item)
+    return told
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def line(moment: float, thing: object, waited: float = 0.0) -> str:
     """One line. `waited`: how long an event had to wait for us before it was heard; told where it can be felt."""
     late = {"waited": round(waited, 4)} if waited >= _FELT else {}
     told = masked_fields(type(thing).__name__, plain(thing))
-    return json.dumps({"t": moment, **told, **late}, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return _as_json({"t": moment, **told, **late}) + "\n"
 
 
 def tick_line(moment: float) -> str:
@@ -153,29 +165,50 @@ def end_line(moment: float, reason: str, fault: str) -> str:
 
 def restored(kind: Any, value: Any) -> Any:
     """The opposite of `plain`: a value of this type from what JSON gave."""
-    if kind is Any or value is None:
-        return value
+    return None if value is None else _restorer(kind)(value)
+
+
+@cache
+def _restorer(kind: Any) -> Callable[[Any], Any]:
+    """How a value of this type is restored. To work it out takes ten times as long as to do it."""
     if kind is Clip:
-        return Clip.of(silence(value / 8000))
+        return _silent
     if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        return kind(**{name: restored(hints[name], item) for name, item in value.items() if name in hints})
+        return _restorer_of_dataclass(kind)
     origin, inside = get_origin(kind), get_args(kind)
     if origin is tuple:
-        return tuple(restored(inside[0], item) for item in value)
+        return lambda value: tuple(restored(inside[0], item) for item in value)
     if origin is frozenset:
-        return frozenset(value)
+        return frozenset
     if origin in (UnionType, Union):
-        return _one_of(inside, value)
-    if isinstance(value, dict):
-        return dict(value)
-    return float(value) if kind is float else value
+        return _restorer_of_union({getattr(one, "__name__", ""): one for one in inside})
+    if kind is float:
+        return float
+    return lambda value: dict(value) if isinstance(value, dict) else value
 
 
-def _one_of(kinds: tuple[Any, ...], value: Any) -> Any:
-    name = value.get("is") if isinstance(value, dict) else None
-    kind = next((kind for kind in kinds if getattr(kind, "__name__", "") == name), None)
-    return restored(kind, value) if kind is not None else value
+def _restorer_of_dataclass(kind: type) -> Callable[[Any], Any]:
+    hints = get_type_hints(kind)
+
+    def restore(value: Any) -> Any:
+        return kind(**{name: restored(hints[name], item) for name, item in value.items() if name in hints})
+
+    return restore
+
+
+def _restorer_of_union(kinds: Mapping[Any, Any]) -> Callable[[Any], Any]:
+    """What is no dataclass, such as a text or nothing, stands as it is."""
+
+    def restore(value: Any) -> Any:
+        kind = kinds.get(value.get("is")) if isinstance(value, dict) else None
+        return restored(kind, value) if kind is not None else value
+
+    return restore
+
+
+@lru_cache(256)
+def _silent(samples: int) -> Clip:
+    return Clip.of(silence(samples / RATE))
 
 
 def messages_from(value: Any) -> tuple[Message, ...]:

@@ -17,7 +17,7 @@ from app.line.media import MediaLine
 from app.line.signature import Signatures
 from app.switchboard.conversation import Conversation
 from app.switchboard.exchange import Exchange
-from app.web.quick_socket import listen
+from app.web.quick_socket import listen, say_at_once
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class _Stream:
             conversation.report(LineClosed("carrier"))
             return
         self._check(start)
-        conversation.attach(MediaLine(start.stream_sid, self._say, self.close))
+        conversation.attach(MediaLine(start.stream_sid, self._say, self.close, say_at_once(self._scope)))
         await self._listen()
 
     async def _start(self) -> wire.Start | None:
