@@ -228,24 +228,36 @@ async def doctor(settings: Settings, say: Callable[[str], None]) -> int:
 
     try:
         settings.require_serving()
-        found("", f"Twilio reaches us at {settings.public_url}, and its requests can be verified")
+        verified = f"Twilio reaches us at {settings.public_url}, and its requests can be verified"
+        browser = f"{settings.public_url}/phone"
+        refused = f"no TWILIO_AUTH_TOKEN: Twilio is refused, and this machine's browsers call at {browser}"
+        found("", verified if settings.twilio_auth_token else refused)
     except SettingsError as error:
         for sentence in str(error).splitlines():
             found(sentence, "")
     for key in settings.missing_keys():
         found(f"{key} is not set: copy it from the vendor's console into the environment", "")
-    await _look_at_vendors(settings, found)
+    if settings.without_vendors:
+        from app.senses import cannot_work  # only this question needs the vendors' packages, which take two seconds
+
+        found(cannot_work(settings), "no vendor's key is set, and this machine can do without")
+    await _look_at_servers(settings, found)
     await _look_at_database(settings, found)
     await _look_at_redis(settings, found)
     return 1 if faults else 0
 
 
-async def _look_at_vendors(settings: Settings, found: Callable[[str, str], None]) -> None:
-    for name, url in (
-        ("Deepgram", settings.deepgram_http_url),
-        ("Anthropic", settings.anthropic_base_url),
-        ("ElevenLabs", settings.elevenlabs_http_url),
-    ):
+async def _look_at_servers(settings: Settings, found: Callable[[str, str], None]) -> None:
+    """Whoever hears, thinks and speaks for us, if it is not we."""
+    vendors = {
+        "Deepgram": "" if settings.stt_url else settings.deepgram_http_url,
+        "Anthropic": settings.anthropic_base_url,
+        "ElevenLabs": "" if settings.tts_url else settings.elevenlabs_http_url,
+    }
+    own = {"the server that hears": settings.stt_url, "the server that speaks": settings.tts_url}
+    for name, url in {**({} if settings.without_vendors else vendors), **own}.items():
+        if not url:
+            continue
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         fault = ""

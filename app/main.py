@@ -1,4 +1,4 @@
-"""The composition root: settings in, rooms built, one server out. The only place that chooses an implementation."""
+"""The composition root: settings in, rooms built, one server out. The senses are chosen in `senses`."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,14 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
 import httpx
 import uvicorn
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.call.agent import Agent
 from app.call.masking import masked
 from app.commands import tables_ready
-from app.ears.deepgram import DeepgramEars, deepgram_client
 from app.errors import SettingsError
 from app.jobs.clock import Clock, Job
 from app.jobs.deliveries import Deliveries
@@ -29,35 +25,25 @@ from app.jobs.forgetting import Forgetting
 from app.jobs.reconciliation import Reconciliation
 from app.line.rest import TwilioRest
 from app.line.signature import Signatures
-from app.mind.briefing import facts_line
-from app.mind.claude import ClaudeMind
-from app.mind.claude import open_client as open_claude
-from app.mouth.voices import Voices
 from app.processes import shared_port
+from app.senses import open_senses, render_ahead
 from app.settings import Settings
 from app.store.database import Database
 from app.store.directory import Directory
 from app.store.live import Live, LocalLive
 from app.store.live_redis import RedisLive
-from app.store.notes import notepad
 from app.store.retention import Retention
 from app.switchboard.exchange import Exchange
 from app.switchboard.gate import Gate
-from app.switchboard.ports import CallFacts, Hire, Later, Report, Senses
 from app.switchboard.pulse import Pulse
 from app.switchboard.scribe import Scribe, write_into
 from app.switchboard.trace import open_trace
-from app.tools.catalogue import offered
-from app.tools.desk import Desk
-from app.tools.http import HttpTools
-from app.tools.http import open_client as open_http
 from app.web.quick_socket import QuickSocket
 from app.web.server import build
 
 log = logging.getLogger(__name__)
 
 _CHORE_AGAIN_SECONDS = 2.0
-_RENDER_AGAIN_SECONDS = 30.0  # an agent that was applied speaks its new greeting from the cache after so long
 _NEW_OBJECTS = 10_000  # until the collector looks at the new ones: two turns' worth, with few cycles among them
 
 
@@ -74,8 +60,8 @@ class House:
 async def serve(settings: Settings, *, one_of_many: bool = False) -> None:
     """Answer the telephone until SIGTERM or SIGINT; then let the calls end, and go."""
     _log(settings.log_level)
-    for key in settings.missing_keys():
-        log.warning("%s is not set: whatever is behind that vendor's address must do without it", key)
+    if not settings.twilio_auth_token:
+        log.warning("TWILIO_AUTH_TOKEN is not set: Twilio is refused, and only a browser of this machine may call")
     await tables_ready(settings)
     port = _listening(settings, shared=one_of_many)
     async with _house(settings) as house, asyncio.TaskGroup() as tasks:
@@ -206,7 +192,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         live = _live(settings)
         stack.push_async_callback(live.close)
         directory = Directory(database)
-        hire, voices = await _senses(settings, database, stack)
+        hire, voices = await open_senses(settings, database, stack)
         traces = settings.data_dir / "traces"
         exchange = Exchange(
             directory,
@@ -223,9 +209,7 @@ async def _house(settings: Settings) -> AsyncIterator[House]:
         clock = await _clock(settings, database, stack)
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
         doors = build(exchange, signatures, settings.public_url, directory.numbers)
-        yield House(
-            doors, exchange, scribe, (lambda: _render_ahead(voices, directory), scribe.run, gate.run, clock.run)
-        )
+        yield House(doors, exchange, scribe, (lambda: render_ahead(voices, directory), scribe.run, gate.run, clock.run))
 
 
 async def _clock(settings: Settings, database: Database, stack: AsyncExitStack) -> Clock:
@@ -248,47 +232,3 @@ def _live(settings: Settings) -> Live:
         return RedisLive(settings.redis_url)
     log.info("REDIS_URL is not set: calls are kept in this process alone, and end with it")
     return LocalLive()
-
-
-async def _senses(settings: Settings, database: Database, stack: AsyncExitStack) -> tuple[Hire, Voices]:
-    """What every call of this process shares, and how the senses of one call are hired from it."""
-    claude = open_claude(settings.anthropic_api_key or "none", settings.anthropic_base_url)
-    stack.push_async_callback(claude.close)
-    deepgram = deepgram_client(settings.deepgram_api_key or "none", settings.deepgram_url)
-    voices = Voices.open(settings.elevenlabs_api_key or "none", settings.elevenlabs_base_url, aura=deepgram)
-    stack.push_async_callback(voices.close)
-    http = open_http()
-    stack.push_async_callback(http.aclose)
-    tools = HttpTools(http, settings.tool_secrets, allow_private=settings.allow_private_tools)
-
-    def hire(agent: Agent, facts: CallFacts, report: Report, later: Later) -> Senses:
-        told = facts_line(now=datetime.now(), direction=facts.direction, party=facts.party, number=facts.number)
-        return Senses(
-            DeepgramEars(deepgram, agent, report, later, encoding=settings.ears_encoding),
-            ClaudeMind(claude, agent, told, report, own_tools=offered(agent)),
-            voices.mouth(agent, report, later),
-            Desk(
-                agent,
-                report,
-                http=tools,
-                notes=notepad(database, call_sid=facts.sid, agent=agent.name, number=facts.number, party=facts.party),
-            ),
-        )
-
-    return hire, voices
-
-
-async def _render_ahead(voices: Voices, directory: Directory) -> None:
-    """Have ready what agents say without thinking, also those that are applied while we serve."""
-    told: dict[str, dict[str, str]] = {}
-    while True:
-        try:
-            for agent in await directory.agents():
-                failed = await voices.render(agent)
-                if failed and failed.keys() != told.get(agent.name, {}).keys():
-                    why = next(iter(failed.values()))
-                    log.warning("%s phrases of agent %s could not be rendered ahead: %s", len(failed), agent.name, why)
-                told[agent.name] = failed
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("the database did not say which agents there are (%r)", error)
-        await asyncio.sleep(_RENDER_AGAIN_SECONDS)

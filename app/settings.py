@@ -17,6 +17,13 @@ from app.errors import SettingsError
 OWN_PREFIX = "PATCHCORD_"
 SECRET_PREFIX = "PATCHCORD_TOOL_SECRET_"
 
+# Of each sense: the vendor's key, its address, and the address of a server that takes its place.
+_VENDORS = (
+    ("deepgram_api_key", "deepgram_url", "stt_url"),
+    ("anthropic_api_key", "anthropic_base_url", ""),
+    ("elevenlabs_api_key", "elevenlabs_base_url", "tts_url"),
+)
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -194,7 +201,10 @@ class Settings:
     )
     twilio_account_sid: str = _setting(_token, "", "The Twilio account, for calls that we place or redirect.")
     twilio_auth_token: str = _setting(
-        _token, "", "Twilio's secret, which signs every webhook; no server starts without it.", secret=True
+        _token,
+        "",
+        "Twilio's secret, which signs every webhook; without it only a server on loopback starts, for its browser.",
+        secret=True,
     )
     twilio_api_base: str = _setting(
         _http_vendor_url("http://127.0.0.1:9100"), "", "Another address for Twilio's REST interface."
@@ -211,6 +221,21 @@ class Settings:
     elevenlabs_base_url: str = _setting(
         _vendor_url("https://api.elevenlabs.io"), "https://api.elevenlabs.io", "Where speaking is done."
     )
+    stt_url: str = _setting(
+        _http_vendor_url("http://127.0.0.1:9200"),
+        "",
+        "A server of your own with OpenAI's transcriptions, which hears in place of Deepgram.",
+    )
+    stt_api_key: str = _setting(_token, "", "Its key, if it wants one.", secret=True)
+    stt_model: str = _setting(_token, "whisper-1", "The model that it is asked for.")
+    tts_url: str = _setting(
+        _http_vendor_url("http://127.0.0.1:9200"),
+        "",
+        "A server of your own with OpenAI's speech, which speaks in place of ElevenLabs.",
+    )
+    tts_api_key: str = _setting(_token, "", "Its key, if it wants one.", secret=True)
+    tts_model: str = _setting(_token, "tts-1", "The model that it is asked for.")
+    tts_voice: str = _setting(_token, "alloy", "The voice of agents that name none of its own (`local:NAME`).")
     ears_encoding: str = _setting(
         _choice("mulaw", "linear16"), "mulaw", "How sound goes to Deepgram: `mulaw` as it came, or `linear16`."
     )
@@ -253,14 +278,18 @@ class Settings:
         return cls(**values)
 
     def require_serving(self) -> None:
-        """Raises SettingsError unless a server can start with these: Twilio's webhooks are always verified."""
+        """Raises SettingsError unless a server can start with these: Twilio's webhooks are always verified.
+
+        Without Twilio's secret they are all refused, and what is left is the softphone of a server on loopback.
+        """
         faults = []
-        if not self.twilio_auth_token:
+        on_loopback = _is_loopback(urlsplit(self.public_url).hostname or "")
+        if not self.twilio_auth_token and (self.twilio_account_sid or not on_loopback):
             faults.append(
                 "The environment variable TWILIO_AUTH_TOKEN is not set, and without it nobody can tell Twilio's "
                 "requests from a stranger's: copy the auth token from Twilio's console."
             )
-        if urlsplit(self.public_url).scheme == "http" and not _is_loopback(urlsplit(self.public_url).hostname or ""):
+        if urlsplit(self.public_url).scheme == "http" and not on_loopback:
             faults.append(
                 f"The environment variable PUBLIC_URL is not set while HOST is {self.host}, which is not loopback: "
                 "write the address at which Twilio reaches this server, for example PUBLIC_URL=https://phone.example.com."
@@ -268,10 +297,21 @@ class Settings:
         if faults:
             raise SettingsError("\n".join(faults))
 
+    @property
+    def without_vendors(self) -> bool:
+        """No key of a vendor is set and no address leads to somebody in a vendor's place: we are on our own."""
+        return not any(getattr(self, key) or self._is_elsewhere(url) for key, url, _ in _VENDORS)
+
     def missing_keys(self) -> tuple[str, ...]:
-        """The vendors' keys that are not set: the senses that cannot work with the real thing."""
-        keys = ("deepgram_api_key", "anthropic_api_key", "elevenlabs_api_key")
-        return tuple(key.upper() for key in keys if not getattr(self, key))
+        """The keys of the vendors that will be asked and may refuse us for want of one."""
+        if self.without_vendors:
+            return ()
+        asked = [key for key, _, instead in _VENDORS if not (instead and getattr(self, instead))]
+        return tuple(key.upper() for key in asked if not getattr(self, key))
+
+    def _is_elsewhere(self, url: str) -> bool:
+        usual = next(f.metadata["default"] for f in fields(self) if f.name == url)
+        return bool(getattr(self, url) != usual)
 
     @property
     def deepgram_http_url(self) -> str:

@@ -82,7 +82,7 @@ def test_every_wrong_setting_has_its_own_sentence() -> None:
 
 
 def test_nobody_serves_without_the_secret_that_tells_twilio_from_strangers() -> None:
-    done = patchcord("serve")
+    done = patchcord("serve", PUBLIC_URL="https://phone.example.com")
     assert done.exit_code == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("patchcord: The environment variable TWILIO_AUTH_TOKEN is not set")
@@ -167,7 +167,8 @@ def test_what_is_no_trace_is_the_operators_fault(roster: str, tmp_path: Path) ->
 
 def test_the_doctor_ends_with_code_one_when_something_is_amiss() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
-    done = patchcord("doctor", DEEPGRAM_URL=nowhere, ANTHROPIC_BASE_URL=nowhere, ELEVENLABS_BASE_URL=nowhere)
+    vendors = dict.fromkeys(("DEEPGRAM_URL", "ANTHROPIC_BASE_URL", "ELEVENLABS_BASE_URL"), nowhere)
+    done = patchcord("doctor", PUBLIC_URL="https://phone.example.com", **vendors)
     assert done.exit_code == 1
     assert done.output.count("amiss  ") >= 7
     assert "well   the database is there" in done.output

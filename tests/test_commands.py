@@ -150,7 +150,8 @@ async def test_where_all_is_well_the_doctor_says_so(tmp_path: Path, redis_url: s
 
 def test_the_doctor_says_of_everything_that_is_amiss_how_to_mend_it(tmp_path: Path) -> None:
     asyncio.run(migrate(f"sqlite:///{tmp_path}/patchcord.db", "0001"))
-    code, said = looked(settings(tmp_path, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0"))
+    redis, public = f"redis://127.0.0.1:{free_port()}/0", "https://phone.example.com"
+    code, said = looked(settings(tmp_path, REDIS_URL=redis, PUBLIC_URL=public))
     assert code == 1
     amiss = [line for line in said if line.startswith("amiss  ")]
     for part in (
@@ -166,6 +167,22 @@ def test_the_doctor_says_of_everything_that_is_amiss_how_to_mend_it(tmp_path: Pa
     ):
         assert sum(part in line for line in amiss) == 1, part
     assert len(amiss) == 9
+
+
+def test_the_doctor_asks_no_vendor_where_none_is_needed(tmp_path: Path) -> None:
+    code, said = looked(Settings.read({"DATA_DIR": str(tmp_path)}))
+    assert code == 0
+    assert any("no TWILIO_AUTH_TOKEN" in line and "/phone" in line for line in said)
+    assert any("this machine can do without" in line for line in said)
+    assert not any(vendor in line for line in said for vendor in ("Deepgram", "Anthropic", "ElevenLabs"))
+
+
+def test_the_doctor_looks_at_the_servers_that_take_a_vendors_place(tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    code, said = looked(Settings.read({"DATA_DIR": str(tmp_path), "STT_URL": nowhere}))
+    assert code == 1
+    (line,) = [line for line in said if line.startswith("amiss  ")]
+    assert line.startswith(f"amiss  the server that hears cannot be reached at {nowhere}")
 
 
 def test_a_database_that_cannot_be_opened_is_told(tmp_path: Path) -> None:

@@ -42,6 +42,13 @@ def test_every_variable_reaches_its_field_in_its_type() -> None:
             "ANTHROPIC_BASE_URL": "http://127.0.0.1:9100",
             "ELEVENLABS_API_KEY": "e",
             "ELEVENLABS_BASE_URL": "http://127.0.0.1:9100",
+            "STT_URL": "http://127.0.0.1:9200/v1",
+            "STT_API_KEY": "s",
+            "STT_MODEL": "small.en",
+            "TTS_URL": "http://127.0.0.1:9300",
+            "TTS_API_KEY": "t",
+            "TTS_MODEL": "kokoro",
+            "TTS_VOICE": "af_heart",
             "EARS_ENCODING": "LINEAR16",
             "MAX_CALLS": "20",
             "DRAIN_SECONDS": "1.5",
@@ -59,6 +66,9 @@ def test_every_variable_reaches_its_field_in_its_type() -> None:
     assert (settings.deepgram_api_key, settings.deepgram_url) == ("d", "ws://127.0.0.1:9100")
     assert (settings.anthropic_api_key, settings.anthropic_base_url) == ("a", "http://127.0.0.1:9100")
     assert (settings.elevenlabs_api_key, settings.elevenlabs_base_url) == ("e", "http://127.0.0.1:9100")
+    assert (settings.stt_url, settings.stt_api_key, settings.stt_model) == ("http://127.0.0.1:9200/v1", "s", "small.en")
+    assert (settings.tts_url, settings.tts_api_key) == ("http://127.0.0.1:9300", "t")
+    assert (settings.tts_model, settings.tts_voice) == ("kokoro", "af_heart")
     assert (settings.ears_encoding, settings.max_calls, settings.drain_seconds) == ("linear16", 20, 1.5)
     assert (settings.allow_private_tools, settings.log_level) == (True, "debug")
     assert settings.tool_secrets == {"CRM": "Bearer token with spaces"}
@@ -153,7 +163,8 @@ def test_variables_of_others_are_left_alone() -> None:
 
 def test_no_secret_shows_in_a_repr_or_in_a_fault() -> None:
     secret = "s3cr3t"
-    names = ("TWILIO_AUTH_TOKEN", "DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
+    keys = ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY", "STT_API_KEY", "TTS_API_KEY")
+    names = ("TWILIO_AUTH_TOKEN", *keys)
     environ = {name: secret for name in (*names, "PATCHCORD_TOOL_SECRET_X")}
     environ |= {"DATABASE_URL": f"postgresql://u:{secret}@h/d", "REDIS_URL": f"redis://:{secret}@h"}
     assert secret not in repr(Settings.read(environ))
@@ -186,10 +197,18 @@ def test_the_default_database_lies_in_the_data_folder() -> None:
     assert Settings.read({"DATA_DIR": "/srv/calls"}).database_url == "sqlite:////srv/calls/patchcord.db"
 
 
-def test_no_server_starts_without_twilios_secret() -> None:
-    with pytest.raises(SettingsError, match="TWILIO_AUTH_TOKEN is not set"):
-        Settings.read({}).require_serving()
-    Settings.read({"TWILIO_AUTH_TOKEN": "t"}).require_serving()
+def test_a_server_for_this_machines_browser_needs_no_secret_of_twilios() -> None:
+    settings = Settings.read({})
+    settings.require_serving()
+    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.twilio_auth_token == ""
+
+
+def test_no_server_that_twilio_reaches_starts_without_its_secret() -> None:
+    for exposed in ({"PUBLIC_URL": "https://phone.example.com"}, {"TWILIO_ACCOUNT_SID": "AC1"}):
+        with pytest.raises(SettingsError, match="TWILIO_AUTH_TOKEN is not set"):
+            Settings.read(exposed).require_serving()
+        Settings.read({"TWILIO_AUTH_TOKEN": "t", **exposed}).require_serving()
 
 
 def test_a_server_open_to_the_network_must_know_its_public_address() -> None:
@@ -203,9 +222,22 @@ def test_an_address_of_the_sixth_kind_is_put_in_brackets() -> None:
     assert Settings.read({"HOST": "::1"}).public_url == "http://[::1]:8000"
 
 
-def test_missing_keys_are_the_senses_that_have_none() -> None:
-    assert Settings.read({}).missing_keys() == ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
+def test_missing_keys_are_those_of_vendors_that_will_be_asked() -> None:
     assert Settings.read({"ANTHROPIC_API_KEY": "a"}).missing_keys() == ("DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY")
+    own_ears = {"ANTHROPIC_API_KEY": "a", "STT_URL": "http://127.0.0.1:9200"}
+    assert Settings.read(own_ears).missing_keys() == ("ELEVENLABS_API_KEY",)
+    assert Settings.read(own_ears | {"TTS_URL": "http://127.0.0.1:9200"}).missing_keys() == ()
+    assert Settings.read({}).missing_keys() == ()
+
+
+def test_we_are_on_our_own_where_no_vendor_has_a_key_or_an_address_of_its_own() -> None:
+    assert Settings.read({}).without_vendors
+    assert Settings.read({"DEEPGRAM_URL": "wss://api.deepgram.com"}).without_vendors
+    assert Settings.read({"STT_URL": "http://127.0.0.1:9200", "TTS_URL": "http://127.0.0.1:9200"}).without_vendors
+    for vendor in ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY"):
+        assert not Settings.read({vendor: "k"}).without_vendors
+    for vendor in ("DEEPGRAM_URL", "ANTHROPIC_BASE_URL", "ELEVENLABS_BASE_URL"):
+        assert not Settings.read({vendor: "http://127.0.0.1:9100"}).without_vendors
 
 
 def test_the_table_has_a_line_for_every_setting() -> None:

@@ -85,3 +85,11 @@ def test_a_missing_signature_is_refused_in_other_words(header: str | None) -> No
 def test_a_handshake_signed_for_another_token_is_refused() -> None:
     with pytest.raises(CallerError):
         Signatures(TOKEN, "https://a.example").check_handshake("/m/t-1", sign("wss://a.example/m/t-2"))
+
+
+def test_without_a_token_nothing_passes_not_even_what_was_signed_with_none() -> None:
+    signatures = Signatures("", "https://a.example")
+    with pytest.raises(CallerError, match="TWILIO_AUTH_TOKEN is not set here"):
+        signatures.check_webhook("/twilio/voice", FORM, sign("https://a.example/twilio/voice", FORM, token=""))
+    with pytest.raises(CallerError, match="TWILIO_AUTH_TOKEN is not set here"):
+        signatures.check_handshake("/twilio/media/t-1", sign("wss://a.example/twilio/media/t-1", token=""))
