@@ -1,5 +1,7 @@
 """Is the process alive, and does it take calls? For balancers and for those who deploy."""
 
+import asyncio
+
 from quart import Blueprint, Response, jsonify
 
 from app.switchboard.exchange import Exchange
@@ -10,7 +12,9 @@ def health(exchange: Exchange) -> Blueprint:
 
     @doors.get("/healthz")
     async def alive() -> Response:
-        return jsonify(status="alive", calls=len(exchange.conversations))
+        """How late the event loop is tells how full the process is, before any caller feels it."""
+        lag, tasks = round(exchange.pulse.lag, 4), len(asyncio.all_tasks())
+        return jsonify(status="alive", calls=len(exchange.conversations), lag_seconds=lag, tasks=tasks)
 
     @doors.get("/readyz")
     async def ready() -> tuple[Response, int]:

@@ -202,7 +202,17 @@ def seen(**changes: Any) -> Mapping[str, Any]:
 
 
 def test_a_run_comes_to_figures_with_their_numbers() -> None:
-    run = figures("patchcord", "nova-3", seen(), whole_turn(), looks=[0.001], processor_seconds=0.05, megabytes=0.4)
+    run = figures(
+        "patchcord",
+        "nova-3",
+        seen(),
+        whole_turn(),
+        looks=[0.001],
+        lags=[0.002],
+        tasks=6.0,
+        processor_seconds=0.05,
+        megabytes=0.4,
+    )
     data = run.as_data()
     assert data["gap"]["p50"] == 0.75
     assert data["own share"]["p95"] == pytest.approx(0.08)
@@ -215,7 +225,7 @@ def test_a_run_comes_to_figures_with_their_numbers() -> None:
 
 def test_a_run_with_failed_calls_has_collapsed() -> None:
     failed = seen(failed="the caller did not hear anything, but 'x' within 10 s")
-    run = figures("pipecat", "flux", failed, [], looks=[], processor_seconds=None, megabytes=None)
+    run = figures("pipecat", "flux", failed, [], looks=[], lags=[], tasks=None, processor_seconds=None, megabytes=None)
     assert run.has_collapsed
     assert run.as_data()["failed"] == {"the caller did not hear anything": 1}
     assert run.as_data()["untold"] == 1

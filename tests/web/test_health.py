@@ -14,7 +14,10 @@ async def asked(house: House, path: str) -> tuple[int, dict[str, object]]:
 def test_a_house_that_takes_calls_is_alive_and_ready() -> None:
     async def story(house: House) -> None:
         await house.admitted()
-        assert await asked(house, "/healthz") == (200, {"status": "alive", "calls": 1})
+        status, told = await asked(house, "/healthz")
+        assert (status, told["status"], told["calls"]) == (200, "alive", 1)
+        assert told["lag_seconds"] == 0.0
+        assert int(str(told["tasks"])) >= len(asyncio.all_tasks())  # and those of the question itself
         assert await asked(house, "/readyz") == (200, {"status": "ready", "calls": 1})
 
     visit(story)

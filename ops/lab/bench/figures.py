@@ -10,7 +10,7 @@ from ops.lab.report import Lateness, Spread
 NOISY = 0.01  # a caller late in more than one beat of a hundred measures itself
 COLLAPSED = 1.0  # seconds of one's own share at the median: more calls than these tell nothing new
 
-TIMES = ("gap", "own share", "clear", "greeting", "look")
+TIMES = ("gap", "own share", "clear", "greeting", "look", "lag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Figures:
     hole_seconds: float
     processor: float | None  # percent of a core for a call
     megabytes: float | None  # for a call
+    tasks: float | None  # of the event loop, for a call
     lateness: Lateness
 
     @property
@@ -60,6 +61,7 @@ class Figures:
             "hole_seconds": _rounded(self.hole_seconds),
             "processor_percent_per_call": _rounded(self.processor),
             "megabytes_per_call": _rounded(self.megabytes),
+            "tasks_per_call": _rounded(self.tasks),
             "caller": {
                 "beats": self.lateness.beats,
                 "late": self.lateness.late,
@@ -76,6 +78,8 @@ def figures(
     notes: Sequence[Note],
     *,
     looks: Sequence[float],
+    lags: Sequence[float],
+    tasks: float | None,
     processor_seconds: float | None,
     megabytes: float | None,
 ) -> Figures:
@@ -92,6 +96,7 @@ def figures(
         "clear": [clear for call in calls for clear in call["clears"]],
         "greeting": [call["greeting"] for call in calls if call["greeting"] is not None],
         "look": list(looks),
+        "lag": list(lags),
         **{leg: [getattr(share, leg) for share in ours] for leg in ("hearing", "thinking", "speaking", "playing")},
     }
     return Figures(
@@ -108,6 +113,7 @@ def figures(
         hole_seconds=sum(sum(call["holes"]) for call in calls),
         processor=100 * processor_seconds / call_seconds if processor_seconds is not None and call_seconds else None,
         megabytes=megabytes / len(calls) if megabytes is not None and calls else None,
+        tasks=tasks,
         lateness=Lateness(**seen["lateness"]),
     )
 

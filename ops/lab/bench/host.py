@@ -211,6 +211,8 @@ class Used:
     processor_seconds: float | None = None
     megabytes: float | None = None  # more than before the run, at the most
     knocks: list[float] = field(default_factory=list)  # how long each look took to be answered
+    lags: list[float] = field(default_factory=list)  # of the event loop, as it says itself; a peer does not say it
+    tasks: float | None = None  # for a call, when there were most calls
 
 
 @contextmanager
@@ -218,14 +220,20 @@ def watching(measured: Measured) -> Iterator[Used]:
     """Look at whoever is measured twice a second, as long as the run lasts; the figures stand at its end."""
     used, over = Used(), threading.Event()
     before_processor, before_memory = processor_seconds(measured.pid), memory(measured.pid)
+    idle = _knock(measured.look)[1]
     most: list[float] = []
 
     def look() -> None:
-        address = urlsplit(measured.look)
+        busiest = 0
         while not over.wait(LOOK_SECONDS):
-            took = _knock(address.hostname or "", address.port or 80, address.path)
+            took, told = _knock(measured.look)
             if took is not None:
                 used.knocks.append(took)
+            if "lag_seconds" in told:
+                used.lags.append(told["lag_seconds"])
+            if told.get("calls", 0) > busiest and "tasks" in told:
+                busiest = told["calls"]
+                used.tasks = (told["tasks"] - idle["tasks"]) / busiest
             if (now := memory(measured.pid)) is not None:
                 most.append(now)
 
@@ -243,14 +251,17 @@ def watching(measured: Measured) -> Iterator[Used]:
             used.megabytes = max(most) - before_memory
 
 
-def _knock(host: str, port: int, path: str) -> float | None:
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+def _knock(look: str) -> tuple[float | None, dict[str, Any]]:
+    """How long the answer took, and what it was; None where there was none."""
+    address = urlsplit(look)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=10)
     began = time.monotonic()
     try:
-        connection.request("GET", path)
-        connection.getresponse().read()
-    except OSError:
-        return None
+        connection.request("GET", address.path)
+        told = connection.getresponse().read()
+        took = time.monotonic() - began
+        return took, json.loads(told)
+    except (OSError, ValueError):
+        return None, {}
     finally:
         connection.close()
-    return time.monotonic() - began

@@ -16,6 +16,7 @@ _NAMES = {
     "clear": "voice over the agent → clear",
     "greeting": "stream's start → greeting",
     "look": "a knock at the server",
+    "lag": "event loop's lag",
 }
 _RANKS = ("p50", "p95", "p99")
 
@@ -50,6 +51,7 @@ def _rows(ours: Figures, peer: Figures | None, *, with_peer: bool) -> Iterator[l
         ("holes in the agent's speech", ours.holes, peer.holes if peer else None, "d"),
         ("processor, % of a core a call", ours.processor, peer.processor if peer else None, ".2f"),
         ("memory, MB a call", ours.megabytes, peer.megabytes if peer else None, ".2f"),
+        ("tasks a call", ours.tasks, peer.tasks if peer else None, ".1f"),
         ("turns without an answer", ours.unanswered, peer.unanswered if peer else None, "d"),
         ("interruptions without a clear", ours.without_clear, peer.without_clear if peer else None, "d"),
     )
