@@ -177,7 +177,8 @@ def _tell(plan: Plan, pairs: Sequence[tuple[Figures, Figures | None]], console: 
         f"Vendors' times: {plan.profile}. Each call asks questions for {plan.seconds:g} s. Whoever is measured has one "
         "core, vendors and callers share the rest.",
         "clear: from the first sample of the caller's voice. knock: GET of its health address, twice a second; lag: "
-        "what it says there of its event loop, the 95th percentile of the last five seconds. Processor: all that the process used in the run, over all seconds of calls. Memory: what is its own, at the "
+        "what it says there of its event loop, the 95th percentile of the last five seconds.",
+        "Processor: all that the process used in the run, over all seconds of calls. Memory: what is its own, at the "
         "most, less what it was before the first call.",
     ]
     console.print(footer([each for pair in pairs for each in pair if each is not None], remarks))
