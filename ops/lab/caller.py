@@ -15,6 +15,8 @@ from ops.lab import speech
 from ops.lab.ear import Ear
 from ops.lab.phone import FRAME, FRAME_SECONDS, Hole, Phone
 from ops.lab.story import (
+    TURN_PAUSE,
+    Answers,
     Coughs,
     Ends,
     HangsUp,
@@ -91,12 +93,28 @@ def _nothing() -> str:
 _NOW = _Until(lambda now: True, 0.0, _nothing)
 
 
-class Caller:
-    """One person and one call. `leaving`: would hang up now. `failed`: why the story did not go as written, or ""."""
+def _lab_voice(text: str, pace: float) -> bytes:
+    return speech.say(text, pace=pace)
 
-    def __init__(self, story: Story, *, tell: Callable[[Line], None] = lambda line: None) -> None:
+
+class Caller:
+    """One person and one call. `leaving`: would hang up now. `failed`: why the story did not go as written, or "".
+
+    `voice`: the sound of a text at a pace, if not the lab's. `prompted`: the agent's voice is a real one, and somebody
+    calls `understands` with its words.
+    """
+
+    def __init__(
+        self,
+        story: Story,
+        *,
+        tell: Callable[[Line], None] = lambda line: None,
+        voice: Callable[[str, float], bytes] = _lab_voice,
+        prompted: bool = False,
+    ) -> None:
         self.story = story
-        self.ear = Ear()
+        self.ear = Ear(prompted=prompted)
+        self._say = voice
         self.turns: list[Turn] = []
         self.transcript = Transcript(self.ear, tell)
         self.phones: list[Phone] = []
@@ -155,6 +173,11 @@ class Caller:
     def told(self, text: str, start: float, end: float) -> None:
         """The telephone company itself says something to the caller."""
         self.transcript.note(Line("carrier", start, end, text))
+
+    def understands(self, text: str) -> None:
+        """This is what the agent has just said."""
+        self.ear.told(text)
+        self.transcript.follow()
 
     def hang_up(self) -> None:
         """The call is over, whoever ended it. Call it once; after it the figures stand."""
@@ -239,10 +262,12 @@ class Caller:
                 yield from self._speaks(step.text, step.pace)
             case TalksOver():
                 yield from self._talks_over(step)
+            case Answers():
+                yield from self._answers(step)
             case Mutters():
                 if step.after_words:
                     yield from self._notices(step.after_words, 0.0, step.within)
-                yield from self._sounds(speech.say(step.text), f"({step.text})")
+                yield from self._sounds(self._say(step.text, 1.0), f"({step.text})")
             case Coughs():
                 if step.after_words:
                     yield from self._notices(step.after_words, 0.0, step.within)
@@ -293,6 +318,31 @@ class Caller:
         what = repr(step.pattern) if step.pattern else "anything"
         yield _Until(heard, step.within, lambda: f"did not hear {what}{self._but()}")
 
+    def _answers(self, step: Answers) -> _Plot:
+        missed = f"did not hear {step.until!r}" if step.until else "was not hung up on"
+        for _ in range(step.times):
+            yield _Until(
+                lambda now: self._agent_has_finished(),
+                step.within,
+                lambda: missed + self._but(),
+                the_end=not step.until,
+            )
+            words = self._words()
+            self._from = len(self.ear.words)
+            if step.until and re.search(step.until, words, re.IGNORECASE):
+                return
+            replies = [reply for pattern, reply in step.replies.items() if re.search(pattern, words, re.IGNORECASE)]
+            if not replies:
+                break
+            yield from self._speaks(replies[0], 1.0)
+        self.failed = f"the caller had no more answers: {words!r}"
+        self.leaving = True
+
+    def _agent_has_finished(self) -> bool:
+        """It has said something that was understood, and waits."""
+        answered = bool(self.ear.stretches) and self.ear.stretches[-1].end > self._since
+        return answered and bool(self._words()) and self.ear.quiet_for(self._since) >= TURN_PAUSE
+
     def _words(self) -> str:
         return " ".join(word.text for word in self.ear.words[self._from :])
 
@@ -329,7 +379,7 @@ class Caller:
 
     def _speaks(self, text: str, pace: float) -> _Plot:
         """Says something that wants an answer."""
-        sound = speech.say(text, pace=pace)
+        sound = self._say(text, pace)
         now = yield _NOW
         turn = Turn(text, now, now + len(sound) / speech.RATE, over=self.ear.sounding)
         self.turns.append(turn)

@@ -4,6 +4,7 @@ Pure. It is given a `Phone` and the time, takes what was played until then, and 
 call may go over several streams.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,9 +47,13 @@ def ends_sentence(word: str) -> bool:
 
 
 class Ear:
-    """Listens to one stream after another. `until` is the moment up to which it has listened."""
+    """Listens to one stream after another. `until` is the moment up to which it has listened.
 
-    def __init__(self) -> None:
+    `prompted`: the voice is a real one, in which no word can be read, and somebody tells what it has said.
+    """
+
+    def __init__(self, *, prompted: bool = False) -> None:
+        self.prompted = prompted
         self.words: list[Spoken] = []
         self.cuts: list[Cut] = []
         self.heard: list[Spoken | Cut] = []  # both, in order
@@ -59,6 +64,7 @@ class Ear:
         self._next = 0  # the sample of this stream behind the last sound
         self._padded = 0  # how much of the quiet behind it the reader was given
         self._fresh = True  # the next sound begins a new stretch, however soon it comes
+        self._told = 0  # stretches whose words somebody has told
 
     def attach(self, phone: Phone) -> None:
         """From now on this stream is heard."""
@@ -80,6 +86,17 @@ class Ear:
         if self.stretches and not self._fresh:
             self.stretches[-1].cleared = True
         self._fresh = True
+
+    def told(self, text: str) -> None:
+        """These were the words of what has sounded since the last time, each about where its letters stand."""
+        sounded = self.stretches[self._told :]
+        self._told = len(self.stretches)
+        start, end = (sounded[0].start, sounded[-1].end) if sounded else (self.until, self.until)
+        letters = max(1, len(text))
+        for found in re.finditer(r"\S+", text):
+            first, last = (start + (end - start) * at / letters for at in found.span())
+            self.words.append(Spoken(found[0], first, last))
+            self.heard.append(self.words[-1])
 
     def quiet_for(self, since: float) -> float:
         """How long there has been no sound; when there never was any, since that moment."""

@@ -66,6 +66,20 @@ class TalksOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers what the agent says by the first pattern that fits, until it says `until`, or without it hangs up."""
+
+    replies: Mapping[str, str]
+    until: str = ""
+    times: int = 20  # whoever has answered so often is going round in a circle
+    within: float = 15.0
+
+    def __post_init__(self) -> None:
+        for pattern in (self.until, *self.replies):
+            re.compile(pattern)
+
+
+@dataclass(frozen=True, slots=True)
 class Mutters:
     """Speaks as a listener does, at once or after so many of the agent's words; expects no answer."""
 
@@ -152,6 +166,7 @@ Step = (
     Hears
     | Says
     | TalksOver
+    | Answers
     | Mutters
     | Coughs
     | Noise

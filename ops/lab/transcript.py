@@ -64,6 +64,6 @@ class Transcript:
         """A real voice carries no words that we could read: it is told by its length."""
         untold = self._ear.stretches[self._wordless :]
         self._wordless = len(self._ear.stretches)
-        if untold and not self._ear.heard:
+        if untold and not self._ear.heard and not self._ear.prompted:
             start, end = untold[0].start, untold[-1].end
             self.note(Line("agent", start, end, f"({end - start:.1f} s of speech)"))

@@ -1,5 +1,7 @@
 """Whole calls in virtual time: the caller acts its story, and what it measures is right to the sample."""
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from ops.lab.caller import Caller
 from ops.lab.phone import FRAME_SECONDS, Phone
 from ops.lab.story import (
     FIRST_CALL,
+    Answers,
     Coughs,
     Ends,
     HangsUp,
@@ -30,6 +33,7 @@ from ops.lab.story import (
     read,
     rounds,
 )
+from ops.lab.turns_sounds import wordless
 from tests.lab.talker import CLINIC, QUIET, Talker
 
 START = 1000.0
@@ -251,6 +255,59 @@ def test_a_stall_in_the_middle_of_a_sentence_is_a_hole_and_one_between_sentences
 # --- stories in files -----------------------------------------------------------------------------------------------
 
 
+REPLIES = {"what": "Apples.", "right": "That is right.", "": "Four, please."}
+
+
+def test_a_caller_answers_what_the_agent_asks_until_it_says_what_was_wanted() -> None:
+    rules = {
+        "Four": "Four what?",
+        "Apples": "Apples, is that right?",
+        "is right": "They are ordered.",
+        "bye": "Goodbye.",
+    }
+    caller = call(Talker(rules), Answers(REPLIES, until="ordered"), Says("bye"), Answers({"": "bye"}))
+    assert caller.failed == ""
+    assert [turn.text for turn in caller.turns] == ["Four, please.", "Apples.", "That is right.", "bye"]
+
+
+def test_a_caller_who_goes_round_in_circles_or_has_no_answer_says_what_was_heard_last() -> None:
+    circle = call(Talker({}), Answers({"": "Four, please."}, until="ordered", times=3))
+    assert circle.failed == "the caller had no more answers: 'I see.'"
+    assert len(circle.turns) == 3
+    assert call(Talker({}), Answers({"what": "Apples."})).failed == "the caller had no more answers: 'Hello.'"
+    silent = call(Talker({}, greeting=""), Answers(REPLIES, until="ordered", within=2))
+    assert silent.failed == "the caller did not hear 'ordered' within 2 s"
+
+
+def test_a_voice_without_words_is_understood_by_what_somebody_tells() -> None:
+    said: list[tuple[str, float]] = []
+
+    def voice(text: str, pace: float) -> bytes:
+        said.append((text, pace))
+        return speech.say("mhm")
+
+    caller = Caller(Story("", (Hears("Hello"), Says("Four, please.", pace=2.0))), voice=voice, prompted=True)
+    phone = Phone(stream_sid="MZ1", call_sid="CA1", account_sid="AC1")
+    phone.open(START)
+    caller.lift(phone, START)
+    hum = wordless(speech.say("Hello.", voice="agent"))
+    media = {"event": "media", "streamSid": "MZ1", "media": {"payload": b64encode(hum).decode()}}
+    caller.receive(json.dumps(media), START)
+    for now in grid():
+        caller.beat(now)
+        if now >= START + 2.0 and not caller.ear.words:
+            assert caller.transcript.lines == []
+            caller.understands("Hello.")
+        if caller.leaving:
+            break
+    assert caller.failed == ""
+    assert said == [("Four, please.", 2.0)]
+    assert lines(caller) == ["agent: Hello.", "caller: Four, please."]
+    heard, answered = caller.transcript.lines
+    assert heard.end - heard.start == pytest.approx(len(hum) / speech.RATE, abs=0.05)
+    assert answered.start >= START + 2.0
+
+
 def test_a_story_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "story.yaml"
     file.write_text(
@@ -264,6 +321,8 @@ def test_a_story_is_read_from_a_file(tmp_path: Path) -> None:
               - talks_over: Sundays?
                 after_words: 4
             times: 2
+          - answers: {which: "The blue one."}
+            until: thank you
           - presses: 12#
           - waits: 1
           - coughs
@@ -275,6 +334,7 @@ def test_a_story_is_read_from_a_file(tmp_path: Path) -> None:
         (
             Hears("clinic|practice", within=5.0),
             Repeats((Says("When are you open?"), TalksOver("Sundays?", after_words=4)), times=2),
+            Answers({"which": "The blue one."}, until="thank you"),
             Presses("12#"),
             Waits(1.0),
             Coughs(),
