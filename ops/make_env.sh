@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make .venv from requirements.lock: every file checked against its hash, nothing taken that the lock does not name.
-# PYTHON=... chooses the interpreter; otherwise the newest of 3.11 to 3.14 on PATH that really runs.
+# PYTHON=... chooses the interpreter; otherwise the newest on PATH that really runs, 3.14 last: the ears that need no
+# vendor have no wheel for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +10,7 @@ suits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (
 
 choose_python() {
     local name
-    for name in ${PYTHON:-python3.14 python3.13 python3.12 python3.11 python3 python}; do
+    for name in ${PYTHON:-python3.13 python3.12 python3.11 python3.14 python3 python}; do
         if "$name" -c "$suits" >/dev/null 2>&1; then
             echo "$name"
             return
