@@ -26,14 +26,12 @@ class _Jump(selectors.DefaultSelector):
         self._jump = jump
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout is None:
-            ready = super().select(_THREADS)
-            if not ready:
-                raise DeadlockError("everybody waits, and nothing will ever happen again")
-        elif not ready and timeout is not None:
+        if timeout is not None:
             self._jump(timeout)
-        return ready
+            return []
+        if ready := super().select(_THREADS):
+            return ready
+        raise DeadlockError("everybody waits, and nothing will ever happen again")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

@@ -7,6 +7,7 @@ same tale can be played here in a moment, and over real sockets in its own time 
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +56,7 @@ from tests.stories.evidence import Evidence
 from tests.stories.tale import Tale
 
 BEAT = 0.02
+TICK = 0.1  # how often the mouth looks whether its vendor has fallen silent, as the real one does
 CONNECTING = 0.3  # the carrier reads the document and opens the socket
 LONGEST = 180.0  # virtual seconds; a tale that is not over by then never will be
 FACTS = CallFacts("CA1", "inbound", "+15005550001", "+15005550100")
@@ -70,6 +72,7 @@ class StageEars:
         self._hearing = deepgram_wire.hearing_for(agent)
         self._product = deepgram_wire.model(agent)
         self._samples = 0
+        self._owed = asyncio.Event()
         wanted = deepgram_wire.parameters(agent, "mulaw")
         self._model: Nova | Flux
         if agent.hears_turns:
@@ -90,18 +93,27 @@ class StageEars:
             self._report(event)
         self._samples += len(frame)
         self._model.receive(frame, _now())
+        self._look_ahead()
 
     def settle(self) -> None:
         if isinstance(self._model, Nova):
             self._model.finalize(_now())
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        if self._model.deadline() is not None:
+            self._owed.set()
 
     async def run(self) -> None:
         try:
             while True:
+                await self._owed.wait()
+                await _at(self._model.deadline())
                 for message in self._model.poll(_now()):
                     for event in self._hearing.take(message):
                         self._report(self._mishear(event))
-                await asyncio.sleep(0.005)
+                if self._model.deadline() is None:
+                    self._owed.clear()
         finally:
             self._report(Metered("deepgram", self._product, "second", str(Decimal(self._samples) / RATE)))
 
@@ -162,6 +174,7 @@ class StageMouth:
         self._contexts = Contexts(agent.voice_model)
         options = VoiceOptions(output_format="ulaw_8000", auto_mode=True, inactivity_timeout=180.0)
         self._voice = Voice(options, profile, Random(1))
+        self._told = asyncio.Event()
 
     def speak(self, order: Speak) -> None:
         for event in self._contexts.speak(order.question, order.text, order.last, _now()):
@@ -181,11 +194,22 @@ class StageMouth:
             for event in self._contexts.tick(_now()):
                 self._report(event)
             self._flush()
-            await asyncio.sleep(0.005)
+            self._told.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._next_look()):
+                    await self._told.wait()
+
+    def _next_look(self) -> float:
+        """When sound is due, or somebody may be found mute."""
+        due, tick = self._voice.deadline(), _now() + TICK
+        if self._voice.closing or due is None:
+            return tick
+        return min(due, tick) if self._voice.contexts else due
 
     def _flush(self) -> None:
         for text in self._contexts.to_send():
             self._voice.receive(json.loads(text), _now())
+            self._told.set()
 
 
 @dataclass
@@ -333,6 +357,11 @@ async def _stream(conversation: Conversation, caller: Caller, breaks: float | No
     over.set()
     caller.lower(_now())
     conversation.report(LineClosed("carrier" if broke else "caller"))
+
+
+async def _at(moment: float | None) -> None:
+    if moment is not None:
+        await asyncio.sleep(max(0.0, moment - _now()))
 
 
 def _now() -> float:
