@@ -10,17 +10,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import mode
 from typing import Any
 
 DEFINITION = (
     "own share: the gap without the vendors' waits. What is ours, stamped by one clock: the sound of a voice's end on "
-    "its way to the ears' vendor; transcript to request, or for who thinks before there is one, the frame of "
-    "quiet after which it usually asks to request; the words of the first clause, and the letter that proves its end, "
+    "its way to the ears' vendor; transcript to request, or for who asks on quiet alone, what it took longer than "
+    "the quickest tenth of such requests; the words of the first clause, and the letter that proves its end, "
     "to the text for the voice; the first sound, or the end of the turn if that was told later, to the caller."
 )
 
-_HALF_A_FRAME = 0.01
+_FRAME = 0.02
+_HALF_A_FRAME = _FRAME / 2
 
 Note = Mapping[str, Any]
 
@@ -47,17 +47,13 @@ class Asked:
         """How late the caller was to send the sound of this moment."""
         return next((late for due, late in self.beats if due >= moment - _HALF_A_FRAME), 0.0)
 
-    def frames_before(self, moment: float) -> int:
-        """How many frames of quiet had been sent by then."""
-        return sum(due + late <= moment for due, late in self.beats)
-
 
 @dataclass(frozen=True, slots=True)
 class Share:
     """Our part of one gap in seconds, leg by leg; a leg that nobody waited for is 0."""
 
     hearing: float  # the caller's sound on its way to the ears' vendor
-    thinking: float = 0.0  # from the transcript to the request, or from the quiet in which it was made
+    thinking: float = 0.0  # from the transcript to the request, or from the end of the quiet that was waited for
     speaking: float = 0.0  # from the words of the first clause, and the proof that it is one, to the text for the voice
     playing: float = 0.0  # from the first sound, or the end of the turn, to the caller
 
@@ -115,9 +111,9 @@ def shares(turns: Sequence[Asked], notes: Sequence[Note]) -> list[Share | None]:
     """Our share of each turn's gap, in the same order; None where the way back was lost."""
     calls = _calls(notes, {turn.name for turn in turns})
     ways = [_way(turn, calls[turn.name]) for turn in turns]
-    pauses = _usual_pauses([(turn, way) for turn, way in zip(turns, ways, strict=True) if way is not None])
+    pauses = _chosen_pauses([(turn, way) for turn, way in zip(turns, ways, strict=True) if way is not None])
     return [
-        _share(turn, way, pauses.get(turn.length, 0)) if way is not None else None
+        _share(turn, way, pauses.get(turn.length, 0.0)) if way is not None else None
         for turn, way in zip(turns, ways, strict=True)
     ]
 
@@ -149,7 +145,7 @@ def _way(turn: Asked, call: _Call) -> _Way | None:
     return _Way(ended, utterance.sounded, utterance.at, said, request.at, cause)
 
 
-def _share(turn: Asked, way: _Way, pause: int) -> Share | None:
+def _share(turn: Asked, way: _Way, pause: float) -> Share | None:
     begins = turn.end - way.ended["voice"]  # when the caller sent the first sound of this socket
     if way.ended["at"] > way.sounded:  # the answer lay ready and waited for the end of the turn
         return Share(_hearing(turn, way.ended, begins), playing=turn.answered - way.ended["at"])
@@ -157,23 +153,20 @@ def _share(turn: Asked, way: _Way, pause: int) -> Share | None:
     if way.cause is not None:
         thinking = way.request - way.cause["at"]
         return Share(_hearing(turn, way.cause, begins), thinking, speaking, playing)
-    frames = min(turn.frames_before(way.request), pause)
-    if not frames:
-        return None
-    due, late = turn.beats[frames - 1]
-    return Share(0.0, way.request - due - late, speaking, playing)
+    late = turn.late(turn.end + pause - _FRAME)  # of the last frame of quiet before it
+    return Share(0.0, max(0.0, way.request - turn.end - pause - late), speaking, playing)
 
 
-def _usual_pauses(ways: Iterable[tuple[Asked, _Way]]) -> dict[float, int]:
-    """After how many frames of quiet requests are made by whoever does not wait for a transcript: as most of them are.
+def _chosen_pauses(ways: Iterable[tuple[Asked, _Way]]) -> dict[float, float]:
+    """How long is waited on purpose by whoever asks on quiet alone, for turns of each length: as the quickest tenth do.
 
-    A turn that took more frames than others of its length was late by itself.
+    What each of those requests takes alike cannot be told from patience, so it is not counted.
     """
-    frames: defaultdict[float, list[int]] = defaultdict(list)
+    waited: defaultdict[float, list[float]] = defaultdict(list)
     for turn, way in ways:
         if way.cause is None:
-            frames[turn.length].append(turn.frames_before(way.request))
-    return {length: mode(counted) for length, counted in frames.items()}
+            waited[turn.length].append(way.request - turn.end)
+    return {length: sorted(each)[len(each) // 10] for length, each in waited.items()}
 
 
 def _asked_for(utterance: _Utterance, requests: Sequence[_Request]) -> tuple[_Request | None, float]:
