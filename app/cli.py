@@ -199,9 +199,10 @@ def forget(number: str, yes: bool) -> None:
 @main.command()
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--quiet", is_flag=True, help="Only say whether the core would do the same today.")
-def replay(trace: Path, quiet: bool) -> None:
+@click.option("--picture", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Draw it too, as SVG.")
+def replay(trace: Path, quiet: bool, picture: Path | None) -> None:
     """Run a call again from its trace, and say where the core would do otherwise today (exit code 1)."""
-    sys.exit(commands.replay(trace, click.echo, quiet=quiet))
+    sys.exit(commands.replay(trace, click.echo, quiet=quiet, picture=picture))
 
 
 @main.command()

@@ -15,7 +15,7 @@ from app.errors import SettingsError, VendorError
 from app.jobs.forgetting import forget as forget_everything
 from app.money.limits import Cap
 from app.money.rate_file import read_rates, write_rates
-from app.report import call_sheet
+from app.report import call_sheet, timeline
 from app.report.sheets import NO_NAME, Sheet, write
 from app.settings import Settings
 from app.store import roster
@@ -186,7 +186,7 @@ def _short(error: Exception) -> str:
 # --- traces ---------------------------------------------------------------------------------------------------------
 
 
-def replay(file: Path, say: Callable[[str], None], *, quiet: bool = False) -> int:
+def replay(file: Path, say: Callable[[str], None], *, quiet: bool = False, picture: Path | None = None) -> int:
     """Tell a call from its trace and run it through the core again: 0 if it would go the same way today, else 1."""
     recorded = trace.read(file)
     account = Account()
@@ -199,6 +199,9 @@ def replay(file: Path, say: Callable[[str], None], *, quiet: bool = False) -> in
                 say(call_sheet.said(line, recorded.head.moment))
     if recorded.end is not None:
         account.ended, account.reason, account.fault = recorded.end
+    if picture is not None:
+        facts = recorded.head.facts
+        picture.write_text(timeline.picture(account, f"{facts.party} and {recorded.head.agent.name}"), "utf-8")
     if not quiet:
         say("")
         for line_of_sheet in call_sheet.sheet(account):

@@ -191,3 +191,8 @@ def test_a_database_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     code, said = looked(settings(tmp_path, DATABASE_URL=f"sqlite:///{file}/patchcord.db"))
     assert code == 1
     assert any("check DATABASE_URL" in line for line in said)
+
+
+def test_a_replay_draws_the_call_when_asked(traced: Path, tmp_path: Path) -> None:
+    assert commands.replay(traced, print, quiet=True, picture=tmp_path / "call.svg") == 0
+    assert (tmp_path / "call.svg").read_text(encoding="utf-8").startswith("<svg")
