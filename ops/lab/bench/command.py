@@ -28,6 +28,7 @@ from ops.lab.peers import install
 from ops.lab.peers.run import PeerError
 from ops.lab.vendors import Lab
 
+CALLS = (1, 10, 50, 100, 150, 200)
 BAR = 0.02  # the own share that people do not hear, at the 95th percentile
 TELLING = 20  # turns; of fewer, the 95th percentile is only the worst, which says nothing of the others
 SETTLED = 1.0  # seconds after a start until a server has nothing left to do but wait
@@ -37,7 +38,7 @@ Serve = Callable[[str, str, Cores], AbstractContextManager[Measured]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    calls: tuple[int, ...] = (1, 10, 50)
+    calls: tuple[int, ...] = CALLS
     seconds: float = 20.0
     ears: tuple[str, ...] = ("nova-3", "flux")
     profile: str = "reference"
@@ -71,7 +72,7 @@ def bench_command(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--calls", type=_numbers, default=(1, 10, 50), help="how many at once: 1,10,50")
+    parser.add_argument("--calls", type=_numbers, default=CALLS, help="how many at once: 1,10,50")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each call asks its questions")
     parser.add_argument("--ears", type=_ears, default=("nova-3", "flux"), help="nova-3,flux")
     parser.add_argument("--profile", choices=("reference", "published"), default="reference")
