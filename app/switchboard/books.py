@@ -223,7 +223,7 @@ def _held(parts: Sequence[Part]) -> float:
 def _untold(part: Part, recorded: Recorded) -> Iterable[Metered]:
     """What vendors will bill for a killed process though it could not say so any more."""
     agent, why = part.head.agent, "the process was killed"
-    told = {fact.question for fact in part.account.usage if fact.vendor == "anthropic"}
+    told = {fact.question for fact in part.account.usage if fact.unit.endswith("_token")}
     hearing: float | None = None  # since when a socket stood whose end nobody has told
     asked: dict[int, Think] = {}
     thought: dict[int, int] = {}

@@ -213,6 +213,17 @@ def test_what_a_killed_process_did_not_say_is_estimated_and_marked(tmp_path: Pat
     assert all(line.quantity > 0 and line.wasted == "the process was killed" for line in guessed)
 
 
+def test_a_killed_call_without_vendors_is_no_vendors_business(tmp_path: Path) -> None:
+    asked = (Said("caller", "When are you open?"),)
+    own = (
+        *((101.0, Connected("offline", 0.0, True)), (102.0, LineOpened()), (105.5, Think(1, asked))),
+        *((105.5, Metered("offline", "rules", "input_token", "15", 1)), (105.5, Thought(1, "At nine."))),
+    )
+    account = bookings([recorded(tmp_path, *own, (106.0, Clear()))])
+    assert account.call.end_reason == "the process was killed"
+    assert {line.vendor for line in account.lines} == {"offline", "twilio"}
+
+
 def test_a_socket_that_broke_before_the_kill_is_not_estimated_again(tmp_path: Path) -> None:
     things = (
         *CALL,
