@@ -66,7 +66,10 @@ async def serve(settings: Settings, *, one_of_many: bool = False) -> None:
     """Answer the telephone until SIGTERM or SIGINT; then let the calls end, and go."""
     _log(settings.log_level)
     if not settings.twilio_auth_token:
-        log.warning("TWILIO_AUTH_TOKEN is not set: Twilio is refused, and only a browser of this machine may call")
+        page = f"{settings.public_url}/phone"
+        log.warning(
+            "TWILIO_AUTH_TOKEN is not set: Twilio is refused; only a browser of this machine may call, at %s", page
+        )
     await tables_ready(settings)
     port = _listening(settings, shared=one_of_many)
     async with _house(settings) as house, asyncio.TaskGroup() as tasks:

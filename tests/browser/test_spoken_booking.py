@@ -103,7 +103,7 @@ async def test_a_newcomer_books_an_appointment_by_voice_with_one_click(tmp_path:
         await asyncio.sleep(0.4)  # the recorder's last piece
         rate, linear = await phone.sound()
         assert "No vendor's key is set, so Patchcord hears, speaks and thinks on this machine" in server.log
-        assert "only a browser of this machine may call" in server.log
+        assert f"only a browser of this machine may call, at {server.url}/phone" in server.log
         assert "Traceback" not in server.log
 
     assert rate == speech.RATE
