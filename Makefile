@@ -21,8 +21,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: env ## Start a server and hold one whole call on it; needs no key (ARGS=...)
 	@$(BIN)/python -m ops.demo $(ARGS)
 
-test: env ## Run the tests (ARGS=...)
-	@$(BIN)/python -m pytest -q $(ARGS)
+test: env ## Run the tests, side by side (ARGS=...; -n 0 in one process)
+	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 turns: env ## Play the battery of turn-taking: a table of right and wrong, and of gaps (ARGS=...)
 	@$(BIN)/python -W ignore -m ops.turns $(ARGS)

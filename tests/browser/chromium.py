@@ -11,6 +11,7 @@ from pathlib import Path
 from playwright.async_api import Browser, async_playwright
 
 from ops.lab import speech
+from tests.servers import alone
 
 INSTALL_SECONDS = 600.0
 FLAGS = (
@@ -26,16 +27,21 @@ class NoBrowser(Exception):
 
 def program() -> str:
     """Where Chromium is; it is installed first where that is possible."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
-        for command in (["apt-get", "update"], install):
-            subprocess.run(command, env=environment, capture_output=True, timeout=INSTALL_SECONDS, check=False)
-        found = shutil.which("chromium")
+    with alone():
+        found = _here()
+        if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
+            for command in (["apt-get", "update"], install):
+                subprocess.run(command, env=environment, capture_output=True, timeout=INSTALL_SECONDS, check=False)
+            found = _here()
     if found is None:
         raise NoBrowser("The browser tests need Chromium and there is none on this machine: install it (chromium).")
     return found
+
+
+def _here() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def microphone(path: Path, says: Sequence[tuple[float, str]], seconds: float) -> Path:
