@@ -68,6 +68,7 @@ def main() -> int:
     if not given.lab and (why := cannot_work(Settings.read({}))):
         console.print(f"{why} Until then the lab plays the vendors.", markup=False)
         given.lab = True
+    console.print("A server, and one call on it that takes about a minute:")
     try:
         with _house(console, given.port or _free_port(), lab=given.lab) as (address, server):
             if not _call(console, address, lab=given.lab):
