@@ -116,22 +116,20 @@ async def counted_call(folder: Path) -> Scene:
     """One call; the vendors' counts are those of the call alone."""
     url = f"sqlite:///{folder}/patchcord.db"
     async with house(folder, url) as (lab, env), serving(folder, env) as server:
-        before = await rendered(lab)
+        await rendered(lab)
         report = await place(Target(server.url, auth_token=SECRET), EVERYTHING)
         ledger = await until_calls(url, 1)
         counted = await asyncio.to_thread(lab.counts)
-        counted["elevenlabs"]["characters"] -= before
         return Scene(ledger, [report], counted, server.log)
 
 
-async def rendered(lab: Lab) -> int:
-    """What was spoken ahead, which belongs to no call; known when it has stopped growing."""
+async def rendered(lab: Lab) -> None:
+    """Wait until all is spoken that is spoken ahead: until it has stopped growing."""
     async with asyncio.timeout(PATIENCE):
         before, characters = -1, 0
         while before != characters or not characters:
             await asyncio.sleep(0.7)
             before, characters = characters, (await asyncio.to_thread(lab.counts))["elevenlabs"]["characters"]
-    return characters
 
 
 async def stopped_database(folder: Path) -> Scene:

@@ -1,7 +1,11 @@
-"""Sound rendered ahead, shared by all calls of the process: what every caller is told need not be spoken twice."""
+"""Sound rendered ahead, shared by all calls of the process: what every caller is told need not be spoken twice.
+
+The vendor bills it like any other. It is no call's, and yet must stand in somebody's account: the next call with that
+voice takes it over.
+"""
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from contextlib import aclosing
 
@@ -9,6 +13,7 @@ from app.errors import VendorError
 from app.mouth.elevenlabs_http import ElevenLabsRequests
 from app.mouth.ways import Sound
 
+AHEAD = "rendered ahead"  # why a call pays for what it may never play
 MOST = 2000  # phrases; at two seconds each that is 45 MB
 AT_ONCE = 4  # requests; the smaller plans of ElevenLabs allow five, and one must be left for a caller
 
@@ -21,6 +26,7 @@ class Phrases:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._kept: OrderedDict[Key, tuple[Sound, ...]] = OrderedDict()
+        self._owed: Counter[tuple[str, str]] = Counter()  # characters by voice and model
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -39,6 +45,10 @@ class Phrases:
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
+    def take_over(self, voice: str, model: str) -> int:
+        """How many characters were rendered and stand in no account yet; from now on they stand in the asker's."""
+        return self._owed.pop((voice, model), 0)
+
     async def render(self, way: ElevenLabsRequests, texts: Iterable[str]) -> dict[str, str]:
         """Have these texts spoken by this voice and keep them; gives those that failed, each with the reason.
 
@@ -51,11 +61,17 @@ class Phrases:
 
         async def one(text: str) -> None:
             async with room:
+                made: list[Sound] = []
                 try:
                     async with aclosing(way.speak(text)) as sounds:
-                        self.keep(way.voice, way.model, text, [sound async for sound in sounds])
+                        async for sound in sounds:
+                            made.append(sound)
                 except VendorError as error:
                     failed[text] = str(error)
+                else:
+                    self.keep(way.voice, way.model, text, made)
+                if made:  # what was refused is not billed
+                    self._owed[way.voice, way.model] += len(text)
 
         async with asyncio.TaskGroup() as group:
             for text in missing:

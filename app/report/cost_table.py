@@ -13,7 +13,7 @@ SECONDS = 60
 
 NOTES = (
     "cost_usd: the sum of the usage rows that have a price; per call and per minute are of that sum.",
-    "wasted_usd, part of it: cancelled or unheard work, and the unused rest of started minutes.",
+    "wasted_usd, part of it: cancelled or unheard work, speech rendered ahead, the unused rest of started minutes.",
     "unpriced: usage rows without a known price; while there are any, the true cost is higher.",
 )
 

@@ -6,6 +6,7 @@ A call whose process died is taken up here by whichever process the carrier asks
 import asyncio
 import json
 import logging
+import math
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _TOKEN_SECONDS = 60.0  # from the webhook to the stream; the carrier takes one
 _MEMORY_SECONDS = 3600.0  # a conversation that nobody took up for an hour is over
 _LATER_SECONDS = 45.0  # no goodbye to a vendor may last longer
 _MOST_RESUMES = 3  # a line that breaks again and again is not mended by a fourth try
+_PARTING_SECONDS = 2.0  # after a stream the carrier asks what is next, and tells how the call ended
 _SETTLE_SECONDS = 1.0  # how long the carrier's question waits for a stream that is just ending
 
 BUSY = "All our lines are busy at the moment. Please call again in a few minutes. Goodbye."
@@ -131,6 +133,7 @@ class Exchange:
         self._stop = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._emptied = -math.inf  # when the last call ended, by the loop's clock
         self.ready = asyncio.Event()
         self.draining = False
         self.ended: Callable[[], None] = lambda: None  # is told of every call that has ended
@@ -169,13 +172,16 @@ class Exchange:
         self._stop.set()
 
     async def drain(self, seconds: float) -> None:
-        """Let no new call in; let those that are here end in their own time, and end the rest when it is up."""
+        """Let no new call in; let those that are here end in their own time, and end the rest when it is up.
+
+        Who has asked us to transfer a call must still be here when the carrier asks to whom.
+        """
         self.draining = True
-        if await _within(seconds, self._empty.wait()):
-            return
-        for conversation in self.conversations:
-            conversation.report(HangUpAsked("shutdown"))
-        await _within(_SETTLE_SECONDS * 5, self._empty.wait())
+        if not await _within(seconds, self._empty.wait()):
+            for conversation in self.conversations:
+                conversation.report(HangUpAsked("shutdown"))
+            await _within(_SETTLE_SECONDS * 5, self._empty.wait())
+        await asyncio.sleep(self._emptied + _PARTING_SECONDS - asyncio.get_running_loop().time())
 
     # --- a call comes ------------------------------------------------------------------------------------------------
 
@@ -300,6 +306,7 @@ class Exchange:
             self.ended()
             if not self._seats:
                 self._empty.set()
+                self._emptied = asyncio.get_running_loop().time()
 
     def later(self, work: Awaitable[None]) -> None:
         """Work that no call waits for: it is done within a bounded time, or given up."""

@@ -1,6 +1,7 @@
 """A person's hands, eyes and ears on the softphone's page."""
 
 import base64
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,19 +19,44 @@ from tests.browser.stage import until
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
-# Whatever a page leads to its loudspeaker is written down too, sample by sample, at the rate of its context.
-RECORDER = """
+RECORDING = """
+  registerProcessor("recorder", class extends AudioWorkletProcessor {
+    piece = new Float32Array(1024);
+    length = 0;
+    process([[heard]]) {
+      if (heard) this.piece.set(heard, this.length);
+      else this.piece.fill(0, this.length, this.length + 128);
+      this.length += 128;
+      if (this.length === this.piece.length) {
+        this.port.postMessage(this.piece.slice());
+        this.length = 0;
+      }
+      return true;
+    }
+  });
+"""
+
+# Whatever a page leads to its loudspeaker is written down too, sample by sample, at the rate of its context: on the
+# thread that makes the sound, for a page may be busy for longer than a loudspeaker waits.
+RECORDER = f"""
+  const recorder = URL.createObjectURL(new Blob([{json.dumps(RECORDING)}], {{ type: "text/javascript" }}));
+"""
+RECORDER += """
+  const addModule = Worklet.prototype.addModule;
+  Worklet.prototype.addModule = async function (...given) {
+    await addModule.call(this, recorder);
+    return addModule.apply(this, given);
+  };
   const connect = AudioNode.prototype.connect;
   window.recorded = { rate: 0, pieces: [] };
   AudioNode.prototype.connect = function (target, ...rest) {
     if (target instanceof AudioDestinationNode) {
       const context = this.context;
       if (!context.recorder) {
-        // An eighth of a second: shorter pieces are lost when the page is busy.
-        context.recorder = context.createScriptProcessor(context.sampleRate > 8000 ? 8192 : 1024, 1, 1);
+        context.recorder = new AudioWorkletNode(context, "recorder");
         window.recorded = { rate: context.sampleRate, pieces: [] };
         const { pieces } = window.recorded;
-        context.recorder.onaudioprocess = ({ inputBuffer }) => pieces.push(inputBuffer.getChannelData(0).slice());
+        context.recorder.port.onmessage = ({ data }) => pieces.push(data);
         connect.call(context.recorder, target);
       }
       connect.call(this, context.recorder);
@@ -114,15 +140,24 @@ class Telephone:
 
 @asynccontextmanager
 async def telephone(
-    browser: Browser, url: str, *, size: dict[str, int] = DESKTOP, scripts: Sequence[str] = (), **options: Any
+    browser: Browser,
+    url: str,
+    *,
+    size: dict[str, int] = DESKTOP,
+    recorded: bool = False,
+    scripts: Sequence[str] = (),
+    **options: Any,
 ) -> AsyncIterator[Telephone]:
-    """The page in a window of this size. `scripts` run before it, in a browser that is not what it should be."""
-    context = await browser.new_context(viewport=size, **options)  # type: ignore[arg-type]
+    """The page in a window of this size. `scripts` run before it, in a browser that is not what it should be.
+
+    `recorded`: what it plays can be heard. The page's policy forbids what it takes, so that the other tests keep to it.
+    """
+    context = await browser.new_context(viewport=size, bypass_csp=recorded, **options)  # type: ignore[arg-type]
     page = await context.new_page()
     shown = Telephone(page)
     page.on("pageerror", lambda error: shown.errors.append(str(error)))
     page.on("request", lambda request: shown.hosts.add(urlsplit(request.url).netloc))
-    for script in (RECORDER, *scripts):
+    for script in (*((RECORDER,) if recorded else ()), *scripts):
         await page.add_init_script(script)
     await page.goto(f"{url}/phone")
     try:

@@ -93,7 +93,7 @@ async def test_a_newcomer_books_an_appointment_by_voice_with_one_click(tmp_path:
     async with (
         serving(tmp_path, environment) as server,
         chromium(microphone(tmp_path / "mic.wav")) as browser,
-        telephone(browser, server.url) as phone,
+        telephone(browser, server.url, recorded=True) as phone,
     ):
         await phone.page.click("#call")
         await phone.reads(r"You are booked for Monday", seconds=60)

@@ -219,6 +219,26 @@ async def test_what_was_rendered_ahead_is_voiced_before_speak_returns() -> None:
     ]
 
 
+class Rendering(Phrases):
+    """As if so many characters had been rendered and nobody had paid."""
+
+    def owe(self, characters: int) -> None:
+        self._owed[AGENT.voice, AGENT.voice_model] += characters
+
+
+async def test_what_was_rendered_ahead_is_paid_by_one_call_when_it_begins_or_ends() -> None:
+    phrases, paid = Rendering(), []
+    phrases.owe(13)
+    async with elevenlabs() as vendor:
+        for applied_meanwhile in (0, 0, 7):
+            call = Call()
+            async with working(call, mouth(call, vendor, phrases=phrases).run):
+                await call.events.first(Connected)
+                phrases.owe(applied_meanwhile)
+            paid.append([(cost.quantity, cost.question, cost.wasted) for cost in call.events.of(Metered)])
+    assert paid == [[("13", None, "rendered ahead")], [], [("7", None, "rendered ahead")]]
+
+
 async def test_a_whole_text_spoken_once_over_the_socket_is_kept_for_all_calls() -> None:
     call, phrases = Call(), Phrases()
     async with elevenlabs() as vendor, working(call, (agent := mouth(call, vendor, phrases=phrases)).run):

@@ -65,3 +65,13 @@ async def test_rendering_again_asks_only_for_what_is_missing() -> None:
     assert sorted(singer.asked) == ["one", "two"]
     await phrases.render(singer, ["one", "two", "three"])
     assert sorted(singer.asked) == ["one", "three", "two"]
+
+
+async def test_what_was_rendered_is_owed_once() -> None:
+    phrases, singer = Phrases(), Singer()
+    await phrases.render(singer, ["one", "three", "cursed"])
+    assert phrases.take_over("other voice", "model") == 0
+    assert phrases.take_over("voice", "model") == len("onethree")
+    assert phrases.take_over("voice", "model") == 0
+    await phrases.render(singer, ["one", "two"])
+    assert phrases.take_over("voice", "model") == len("two")

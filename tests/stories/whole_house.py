@@ -167,7 +167,6 @@ class Told:
 
     evidence: dict[str, Evidence]
     counts: dict[str, Any]
-    ahead: int  # characters that were spoken before the first call, so that none need pay for them
     exit_code: int
     log: str
 
@@ -179,7 +178,7 @@ async def tell(parts: Sequence[Part], folder: Path) -> Told:
         env = environment(folder, lab.url, free_port(), ALLOW_PRIVATE_TOOLS="yes")
         await _apply(parts, tools, folder, env)
         async with serving(folder, env) as server:
-            ahead = await _rendered_ahead(parts, lab)
+            await _rendered_ahead(parts, lab)
             carrier = Carrier(
                 account_sid="AC1", auth_token=SECRET, plain=True, status_url=f"{server.url}/twilio/status"
             )
@@ -190,18 +189,18 @@ async def tell(parts: Sequence[Part], folder: Path) -> Told:
             evidence = {
                 part.name: _evidence(part, task.result(), folder, lab) for part, task in zip(parts, told, strict=True)
             }
-            return Told(evidence, lab.counts(), ahead, code, server.log)
+            return Told(evidence, lab.counts(), code, server.log)
 
 
-async def _rendered_ahead(parts: Sequence[Part], lab: Lab) -> int:
-    """Wait until the server has all phrases that it renders ahead; how many characters they have."""
+async def _rendered_ahead(parts: Sequence[Part], lab: Lab) -> None:
+    """Wait until the server has all phrases that it renders ahead."""
     agents = [part.agent("") for part in parts]
     texts = {text for agent in agents for text in (agent.greeting, agent.disclosure, *agent.phrases.all()) if text}
     async with asyncio.timeout(START_SECONDS):
         while True:
             asked = lab.counts()["elevenlabs"]["visits"]
             if len(asked) == len(texts) and not any(visit["open"] for visit in asked):
-                return sum(visit["characters"]["http"] for visit in asked)
+                return
             await asyncio.sleep(0.05)
 
 

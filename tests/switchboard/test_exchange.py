@@ -324,6 +324,9 @@ def test_draining_lets_calls_end_and_no_new_one_in() -> None:
             await asyncio.sleep(10)
             assert not drained.done()
             house.exchange.conversations[0].report(LineClosed("caller"))
+            await asyncio.sleep(1.5)
+            assert not drained.done(), "the carrier has not asked yet what is to follow"
+            assert isinstance(await house.exchange.follow("CA1"), HangUp)
             await asyncio.sleep(1)
             assert drained.done()
 
