@@ -28,6 +28,9 @@ _UNFINISHED = re.compile(
 )
 # A question may end on a preposition, though: "What is it for?"
 _ASKED_TO_THE_END = re.compile(r"^(?:what|who|where|which|how)\b.*\b(?:to|with|for|of|from|on|in|at|by|about|like)$")
+# "She has": a fever, or an answer to "Has she been here before?"
+_LACKS_ITS_OBJECT = re.compile(r"(?!(?:yes|yeah|no|what|which|who|how)\b).*\b(?:has|have|had)")
+_ASKS_WHETHER = re.compile(r"\b(?:has|have|had)\b", re.IGNORECASE)
 # Nothing has been said yet but that something will be.
 _THINKING_ALOUD = re.compile(
     r"(?:(?:so|well|okay|yes|oh|and) )*"
@@ -61,9 +64,9 @@ def more_patience(asked: str, answer: str, patience: Patience) -> float:
     if _ASKS_FOR_DETAILS.search(asked) and any(_is_group(word) for word in words[-_GROUP:]):
         return patience.digits_more
     breaks_off = answer.strip().endswith((",", "...", "\u2026"))
-    if breaks_off or (_UNFINISHED.search(said) and not _ASKED_TO_THE_END.search(said)):
-        return patience.unfinished_more
-    return 0.0
+    lacks_its_end = _UNFINISHED.search(said) and not _ASKED_TO_THE_END.search(said)
+    lacks_its_object = _LACKS_ITS_OBJECT.fullmatch(said) and not _ASKS_WHETHER.search(asked)
+    return patience.unfinished_more if breaks_off or lacks_its_end or lacks_its_object else 0.0
 
 
 def _is_group(word: str) -> bool:
