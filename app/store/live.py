@@ -5,7 +5,7 @@ Everything has a time to live. Nothing here is on the audio path. The store that
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 
@@ -33,6 +33,18 @@ class Live(Protocol):
     async def count(self, key: str, window_seconds: float) -> int:
         """Count one more of `key`; how many since the first one, which opened a window of this length."""
 
+    async def take_places(self, holder: str, most: Mapping[str, float], ttl: float) -> dict[str, int]:
+        """Take a place of each name, or none where one is full: how many hold each, this holder included.
+
+        `most` says how many may. Whoever holds a place already takes no second one.
+        """
+
+    async def keep_places(self, holders: Mapping[str, Collection[str]], ttl: float) -> None:
+        """These hold their places for so long from now on, however many may."""
+
+    async def leave_places(self, holder: str, places: Collection[str]) -> None:
+        """Let go of them at once."""
+
     async def close(self) -> None:
         """Let go of every connection."""
 
@@ -44,6 +56,7 @@ class LocalLive:
         self._now = now
         self._kept: dict[str, tuple[str, float]] = {}  # by name: the value, and until when
         self._ends: list[tuple[float, str]] = []  # a heap, so that forgetting costs nothing while nothing ends
+        self._places: dict[str, dict[str, float]] = {}  # by name: who holds one, and until when
 
     async def remember(self, call_sid: str, messages_json: str, ttl: float) -> None:
         self._keep(f"memory:{call_sid}", messages_json, ttl)
@@ -72,13 +85,38 @@ class LocalLive:
         self._kept[name] = (str(int(so_far) + 1), self._kept[name][1])
         return int(so_far) + 1
 
+    async def take_places(self, holder: str, most: Mapping[str, float], ttl: float) -> dict[str, int]:
+        held = {place: len(self._holders(place).keys() | {holder}) for place in most}
+        if all(held[place] <= most[place] for place in most):
+            self._hold(holder, most, ttl)
+        return held
+
+    async def keep_places(self, holders: Mapping[str, Collection[str]], ttl: float) -> None:
+        for place, those in holders.items():
+            for holder in those:
+                self._hold(holder, [place], ttl)
+
+    async def leave_places(self, holder: str, places: Collection[str]) -> None:
+        for place in places:
+            self._holders(place).pop(holder, None)
+
     async def close(self) -> None:
         self._kept.clear()
         self._ends.clear()
+        self._places.clear()
 
     def __len__(self) -> int:
         self._forget()
-        return len(self._kept)
+        return len(self._kept) + sum(len(self._holders(place)) for place in list(self._places))
+
+    def _holders(self, place: str) -> dict[str, float]:
+        now = self._now()
+        self._places[place] = {who: until for who, until in self._places.get(place, {}).items() if until > now}
+        return self._places[place]
+
+    def _hold(self, holder: str, places: Collection[str], ttl: float) -> None:
+        for place in places:
+            self._places.setdefault(place, {})[holder] = self._now() + ttl
 
     def _keep(self, name: str, value: str, ttl: float) -> None:
         self._forget()

@@ -6,7 +6,7 @@ in that time is refused at once.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -21,6 +21,34 @@ CONNECT_SECONDS = 0.3
 ANSWER_SECONDS = 0.4  # connecting and asking together; callers notice half a second
 LEFT_ALONE_SECONDS = 3.0  # a Redis that restarts is back within two or three
 PREFIX = "patchcord:"
+
+# Who holds a place is a member of a sorted set, and until when its score, in milliseconds by the clock of Redis: those
+# of the machines that hold places differ. Scripts, because nobody may come between the counting and the taking.
+_HOLDING = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local ttl = tonumber(ARGV[1])
+
+local function hold(place, holder)
+  redis.call('ZADD', place, now + ttl, holder)
+  if redis.call('PTTL', place) < ttl then redis.call('PEXPIRE', place, ttl) end
+end
+"""
+_TAKE = f"""{_HOLDING}
+local holder, held, free = ARGV[2], {{}}, true
+for number, place in ipairs(KEYS) do
+  redis.call('ZREMRANGEBYSCORE', place, '-inf', now)
+  local newly = redis.call('ZSCORE', place, holder) and 0 or 1
+  held[number] = redis.call('ZCARD', place) + newly
+  free = free and held[number] <= tonumber(ARGV[number + 2])
+end
+for _, place in ipairs(free and KEYS or {{}}) do hold(place, holder) end
+return held
+"""
+_KEEP = f"""{_HOLDING}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+for number = 2, #ARGV do hold(KEYS[1], ARGV[number]) end
+"""
 
 
 class RedisLive:
@@ -72,6 +100,24 @@ class RedisLive:
             both.incr(name)
             _, so_far = await self._ask(both.execute)
         return int(so_far)
+
+    async def take_places(self, holder: str, most: Mapping[str, float], ttl: float) -> dict[str, int]:
+        names = [f"{PREFIX}places:{place}" for place in most]
+        told = (_milliseconds(ttl), holder, *most.values())
+        held = await self._ask(self._redis.eval, _TAKE, len(names), *names, *told)
+        return dict(zip(most, held, strict=True))
+
+    async def keep_places(self, holders: Mapping[str, Collection[str]], ttl: float) -> None:
+        async with self._redis.pipeline(transaction=False) as all_places:
+            for place, those in holders.items():
+                all_places.eval(_KEEP, 1, f"{PREFIX}places:{place}", _milliseconds(ttl), *those)
+            await self._ask(all_places.execute)
+
+    async def leave_places(self, holder: str, places: Collection[str]) -> None:
+        async with self._redis.pipeline(transaction=False) as all_places:
+            for place in places:
+                all_places.zrem(f"{PREFIX}places:{place}", holder)
+            await self._ask(all_places.execute)
 
     async def ping(self) -> None:
         """Whether Redis answers, for those who ask how the house is."""
