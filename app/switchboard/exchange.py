@@ -16,6 +16,7 @@ from app.call.actions import HangUp, Message, Transfer
 from app.call.agent import Agent
 from app.call.events import HangUpAsked
 from app.call.masking import masked_data
+from app.call.outcome import LINE_BROKE
 from app.errors import VendorError
 from app.money.limits import Verdict
 from app.switchboard.conversation import Conversation
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_TOKEN_SECONDS = 60.0  # from the webhook to the stream; the carrier takes one
+TOKEN_SECONDS = 60.0  # from the webhook to the stream; the carrier takes one
 _MEMORY_SECONDS = 3600.0  # a conversation that nobody took up for an hour is over
 _LATER_SECONDS = 45.0  # no goodbye to a vendor may last longer
 _MOST_RESUMES = 3  # a line that breaks again and again is not mended by a fourth try
@@ -62,6 +63,8 @@ class Gate(Protocol):
 
     async def ask(self, facts: CallFacts, agent: Agent) -> Verdict: ...
     def attend(self, conversation: Conversation) -> None: ...
+    async def hold(self, conversation: Conversation) -> None: ...
+    async def leave(self, conversation: Conversation) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +266,7 @@ class Exchange:
         token = secrets.token_urlsafe(24)
         if self._alone:
             self._seat(about, token)
-        await self._or_none(self._live.put_token(token, about.told(about.memory), _TOKEN_SECONDS))
+        await self._or_none(self._live.put_token(token, about.told(about.memory), TOKEN_SECONDS))
         return token
 
     def _seat(self, about: _About, token: str) -> _Seat:
@@ -290,6 +293,7 @@ class Exchange:
         )
         if self.gate is not None:
             self.gate.attend(conversation)
+            self.later(self.gate.hold(conversation))
         self._seats[sid] = seat = _Seat(conversation, token, asyncio.Event())
         self._empty.clear()
         self._start(self._hold(seat))
@@ -300,6 +304,8 @@ class Exchange:
         try:
             outcome = await seat.conversation.run()
             log.info("call %s ended: %s (%s)", sid, outcome.reason, outcome.fault)
+            if self.gate is not None and outcome != LINE_BROKE:  # whose line broke is expected back
+                self.later(self.gate.leave(seat.conversation))
         finally:
             seat.ended.set()
             del self._seats[sid]

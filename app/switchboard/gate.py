@@ -1,12 +1,16 @@
 """The gate: asked before a call gets a seat whether caps and budgets allow it, and told of it while it lasts.
 
-What is spent is read from the database now and then, never while somebody waits. Whoever cannot count lets an inbound
-call in: a caller who is turned away for our trouble is worse than one call too many. An outbound one does not go out.
+What is spent is read from the database now and then, never while somebody waits. Calls at once are places in the live
+store, which all processes share: a call takes its places with one question, and its process renews them.
+Whoever cannot count lets an inbound call in: a caller who is turned away for our trouble is worse than one call too
+many. An outbound one does not go out.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,18 +28,23 @@ from app.store.alerts import raise_alert
 from app.store.budgets import Spent, list_budgets, spent
 from app.store.database import Database
 from app.store.rate_card import load_book
+from app.switchboard.exchange import TOKEN_SECONDS
 from app.switchboard.ports import CallFacts
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.5
 REFRESH_SECONDS = 10.0  # a call takes a minute or more: budgets are read six times within it
+HOLD_SECONDS = 3 * REFRESH_SECONDS  # the places of a killed process are free so soon; of a live one, two looks may fail
 _WINDOWS = {"minute": 60.0, "hour": 3600.0, "day": 86_400.0, "month": 31 * 86_400.0}
 _NOBODY = frozenset({"", "anonymous", "restricted", "unavailable", "unknown", "+266696687", "+86282452253"})
 
 
 class Live(Protocol):
     async def count(self, key: str, window_seconds: float) -> int: ...
+    async def take_places(self, holder: str, most: Mapping[str, float], ttl: float) -> dict[str, int]: ...
+    async def keep_places(self, holders: Mapping[str, Collection[str]], ttl: float) -> None: ...
+    async def leave_places(self, holder: str, places: Collection[str]) -> None: ...
 
 
 class Talking(Protocol):
@@ -49,23 +58,34 @@ class Talking(Protocol):
 
 
 class Gate:
-    """`going_on`: the conversations of this process, which count against the caps on calls at once."""
+    """`going_on`: the conversations of this process, whose places it renews. `caps` hold until they have been read."""
 
     def __init__(
         self, live: Live, database: Database, *, going_on: Callable[[], Iterable[Talking]],
-        today: Callable[[], datetime] = lambda: datetime.now(UTC),
+        today: Callable[[], datetime] = lambda: datetime.now(UTC), caps: tuple[Cap, ...] = DEFAULTS,
     ) -> None:  # fmt: skip
         self._live = live
         self._database = database
         self._going_on = going_on
         self._today = today
-        self._caps: tuple[Cap, ...] = DEFAULTS
+        self._caps = caps
         self._spent = Spent()
         self._rates = RateBook(())
         self._to_tell: dict[str, Use] = {}
+        self._one_at_a_time = asyncio.Lock()  # or a place that was left would be renewed by a question on its way
 
     async def run(self) -> None:
-        """Read what is spent and tell what must be told, until cancelled."""
+        """Read what is spent, tell what must be told, and renew the places of calls, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_reading())
+            tasks.create_task(self._keep_holding())  # by itself: a database that is away must not cost places
+
+    async def _keep_holding(self) -> None:
+        while True:
+            await self.hold()
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _keep_reading(self) -> None:
         while True:
             try:
                 await self.refresh()
@@ -90,14 +110,17 @@ class Gate:
             self._to_tell = telling | self._to_tell
             raise
 
-    async def ask(self, facts: CallFacts, agent: Agent, campaign: str = "") -> Verdict:
-        """Within half a second: may this call come?"""
+    async def ask(self, facts: CallFacts, agent: Agent) -> Verdict:
+        """Within half a second: may this call come? If so it holds its places until its stream must be here."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                found = verdict([use async for use in self._uses(facts, agent, campaign)])
+                uses = [use async for use in self._uses(facts, agent)]
+                found = verdict(uses)
+                if found.against is None:  # a call that is refused takes no place
+                    found = verdict([*uses, *await self._taken(facts, agent)])
         except (VendorError, TimeoutError) as error:
             log.warning("call %s could not be counted: %s", facts.sid, error)
-            found = replace(verdict(self._standing(facts, agent, campaign)), uncounted=True)
+            found = replace(verdict(self._standing(facts, agent)), uncounted=True)
         today = self._today().date()
         self._to_tell.update((occasion(use, today), use) for use in found.told)
         return found
@@ -108,29 +131,62 @@ class Gate:
         if "usd" in caps or "minutes" in caps:
             Meter(conversation, caps, self._rates, self._today().date).begin()
 
+    async def hold(self, *conversations: Talking) -> None:
+        """Renew the places of these, or else of all that are going on here, whatever their caps say."""
+        async with self._one_at_a_time:
+            holders = defaultdict(list)
+            for conversation in conversations or self._going_on():
+                for place in self._places(conversation.facts, conversation.agent):
+                    holders[place].append(conversation.facts.sid)
+            if holders:
+                await _or_later(self._live.keep_places(holders, HOLD_SECONDS))
+
+    async def leave(self, conversation: Talking) -> None:
+        """The call is over: its places are free."""
+        async with self._one_at_a_time:
+            if places := self._places(conversation.facts, conversation.agent):
+                await _or_later(self._live.leave_places(conversation.facts.sid, places.keys()))
+
     # --- counting ---------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _subjects(facts: CallFacts, agent: Agent, campaign: str) -> list[tuple[str, str]]:
+    def _subjects(facts: CallFacts, agent: Agent) -> list[tuple[str, str]]:
         subjects = [("account", ""), ("agent", agent.name), ("number", facts.number)]
-        return [*subjects, ("campaign", campaign)] if campaign else subjects
+        return [*subjects, ("campaign", facts.campaign)] if facts.campaign else subjects
 
-    def _standing(self, facts: CallFacts, agent: Agent, campaign: str) -> Iterator[Use]:
+    def _places(self, facts: CallFacts, agent: Agent) -> dict[str, tuple[Cap, str]]:
+        """Those that this call holds while it lasts, by name: one for each of its subjects that has such a cap."""
+        return {
+            f"{scope}:{subject}": (cap, subject)
+            for scope, subject in self._subjects(facts, agent)
+            for cap in caps_for(self._caps, scope, subject)
+            if cap.period == "now"
+        }
+
+    async def _taken(self, facts: CallFacts, agent: Agent) -> list[Use]:
+        """Take the places of the call, all or none, and say how many calls there would be with this one."""
+        places = self._places(facts, agent)
+        if not places:
+            return []
+        most = {place: math.inf if cap.action == "warn" else float(cap.cap) for place, (cap, _) in places.items()}
+        held = await self._live.take_places(facts.sid, most, TOKEN_SECONDS)
+        return [Use(cap, subject, Decimal(held[place])) for place, (cap, subject) in places.items()]
+
+    def _standing(self, facts: CallFacts, agent: Agent) -> Iterator[Use]:
         """What is known without asking anybody."""
-        for scope, subject in self._subjects(facts, agent, campaign):
+        for scope, subject in self._subjects(facts, agent):
             for cap in caps_for(self._caps, scope, subject):
                 if cap.period == "now":
-                    yield Use(
-                        cap, subject, Decimal(1 + sum(self._is_of(it, scope, subject) for it in self._going_on()))
-                    )
+                    here = sum((scope, subject) in self._subjects(it.facts, it.agent) for it in self._going_on())
+                    yield Use(cap, subject, Decimal(1 + here))
                 elif cap.measure != "calls":
                     yield Use(cap, subject, self._spent.of(scope, subject, cap.period, cap.measure))
 
-    async def _uses(self, facts: CallFacts, agent: Agent, campaign: str) -> Any:
-        for use in self._standing(facts, agent, campaign):
+    async def _uses(self, facts: CallFacts, agent: Agent) -> AsyncIterator[Use]:
+        for use in self._standing(facts, agent):
             yield use
         today = self._today().date()
-        for scope, subject in self._subjects(facts, agent, campaign):
+        for scope, subject in self._subjects(facts, agent):
             for cap in caps_for(self._caps, scope, subject):
                 if cap.measure == "calls" and cap.period in ("day", "month"):
                     name = f"calls:{scope}:{subject}:{today:%Y-%m}" + (f"-{today:%d}" if cap.period == "day" else "")
@@ -142,17 +198,20 @@ class Gate:
                 counted = await self._live.count(f"caller:{facts.party}:{cap.period}", _WINDOWS[cap.period])
                 yield Use(cap, facts.party, Decimal(counted))
 
-    @staticmethod
-    def _is_of(conversation: Talking, scope: str, subject: str) -> bool:
-        of = {"account": "", "agent": conversation.agent.name, "number": conversation.facts.number}
-        return of.get(scope) == subject
-
     def _end_what_must_stop(self) -> None:
         for conversation in self._going_on():
-            standing = self._standing(conversation.facts, conversation.agent, "")
+            standing = self._standing(conversation.facts, conversation.agent)
             against = verdict(use for use in standing if use.cap.period != "now").against
             if against is not None and against.cap.action == "stop":
                 conversation.report(LimitReached("budget"))
+
+
+async def _or_later(asking: Awaitable[None]) -> None:
+    """What could not be renewed is renewed with the next look, and what could not be left ends by itself."""
+    try:
+        await asking
+    except VendorError as error:
+        log.warning("places of calls could not be told: %s", error)
 
 
 class Meter:

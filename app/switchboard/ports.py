@@ -27,6 +27,7 @@ class CallFacts:
     direction: str  # inbound or outbound
     number: str  # ours
     party: str  # theirs
+    campaign: str = ""  # which one rings, if one does
 
 
 class Line(Protocol):

@@ -56,7 +56,7 @@ async def gate(database: Database, *caps: Cap, live: Any = None, talks: tuple[Ta
         for each in caps:
             await set_budget(session, each)
     noon = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC)
-    it = Gate(live or LocalLive(), database, going_on=lambda: talks, today=lambda: noon)
+    it = Gate(LocalLive() if live is None else live, database, going_on=lambda: talks, today=lambda: noon)
     await it.refresh()
     return it
 
@@ -92,6 +92,40 @@ async def test_calls_at_once_are_those_that_are_going_on(database: Database) -> 
     caps = (cap("agent", "2", "calls", "now"),)
     assert await against(await gate(database, *caps, talks=(Talk(), other))) == ""
     assert await against(await gate(database, *caps, talks=(Talk(), Talk()))) == "each agent: 2 calls at once"
+
+
+async def test_calls_at_once_are_counted_over_all_processes(database: Database) -> None:
+    live = LocalLive()
+    caps = (cap("agent", "2", "calls", "now"), cap("account", "1", "calls", "now", "warn"))
+    one, other = await gate(database, *caps, live=live), await gate(database, live=live)
+    calls = [replace(FACTS, sid=f"CA{number}") for number in range(4)]
+    assert [await against(it, each) for it, each in zip((one, other, one), calls, strict=False)] == [
+        "",
+        "",
+        "each agent: 2 calls at once",
+    ]
+    await one.leave(Talk(calls[1]))
+    assert await against(other, calls[3]) == ""
+
+
+async def test_a_cap_that_appears_while_calls_go_on_counts_them(database: Database) -> None:
+    live = LocalLive()
+    talks = (Talk(FACTS), Talk(replace(FACTS, sid="CA2")))
+    one, other = await gate(database, live=live, talks=talks), await gate(database, live=live)
+    await one.hold()
+    assert len(live) == 0
+    async with database.writing() as session:
+        await set_budget(session, cap("agent", "2", "calls", "now"))
+    for it in (one, other):
+        await it.refresh()
+        await it.hold()
+    assert await against(other, replace(FACTS, sid="CA3")) == "each agent: 2 calls at once"
+
+
+async def test_somebody_is_told_that_the_last_place_is_taken(database: Database) -> None:
+    it = await gate(database, cap("agent", "2", "calls", "now"))
+    told = [[use.used for use in (await it.ask(replace(FACTS, sid=sid), AGENT)).told] for sid in ("CA1", "CA2")]
+    assert told == [[], [2]]
 
 
 async def test_a_caller_who_calls_all_the_time_is_throttled_and_nobody_else(database: Database) -> None:
@@ -184,6 +218,13 @@ async def test_a_call_ends_when_its_own_minutes_are_used_up(database: Database) 
 
 async def test_a_call_without_a_cap_of_its_own_is_not_watched(database: Database) -> None:
     assert (await attended(database)).watchers == []
+
+
+async def test_a_campaign_that_must_stop_ends_its_calls_and_no_others(database: Database) -> None:
+    await written(database, replace(CALL, campaign="recalls"))
+    ours, others = Talk(replace(FACTS, campaign="recalls")), Talk(replace(FACTS, campaign="surveys"))
+    await gate(database, cap("campaign", "0.001", "usd", action="stop"), talks=(ours, others))
+    assert (ours.reported, others.reported) == ([LimitReached("budget")], [])
 
 
 async def test_calls_that_must_stop_are_ended_and_those_that_may_pause_are_not(database: Database) -> None:
