@@ -46,6 +46,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._moment
 
+    async def shutdown_default_executor(self, *_: float | None) -> None:
+        """Without the timeout, which would be over at once: threads do not keep to this clock."""
+        await super().shutdown_default_executor()
+
     def hold_up(self, seconds: float) -> None:
         """Let time pass in which the loop can do nothing else."""
         self._pass(seconds)

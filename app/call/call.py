@@ -50,6 +50,8 @@ from app.call.states import AgentState, agent_move
 from app.call.timers import Timer
 
 _NOT_YET = 0.5  # look again so much later when the moment is wrong
+# Before the line is open nobody can have said anything, whatever ears may tell.
+_OF_THE_CALLER = Digit | SpeechStarted | SpeechPaused | WordsHeard | EndLikely | SpeechResumed | SpeechEnded
 
 
 class Call:
@@ -130,7 +132,7 @@ class Call:
 
     def receive(self, event: Event, now: float) -> list[Action]:
         """What is to be done about this event."""
-        if self.over:
+        if self.over or (self._state is AgentState.RINGING and isinstance(event, _OF_THE_CALLER)):
             return []
         self._stage.now = now
         self._events[type(event)](event)

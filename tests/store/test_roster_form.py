@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.call.agent import Agent, HttpTool, Interruption, Patience, Phrases
-from app.store.roster_form import Fault, form_data, nearest, read_form, restore
+from app.store.roster_form import LONGEST_NAME, Fault, form_data, nearest, read_form, restore
 
 BOOKING = HttpTool(
     name="book",
@@ -33,7 +33,7 @@ WHOLE = Agent(
 words = st.text(min_size=1).filter(str.strip)
 agents = st.builds(
     Agent,
-    name=words,
+    name=st.text(min_size=1, max_size=LONGEST_NAME).filter(str.strip),
     greeting=words,
     prompt=words,
     keyterms=st.lists(words).map(tuple),

@@ -193,6 +193,8 @@ async def get(
 
     async def send(message: Any) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            asked.put_nowait({"type": "http.disconnect"})  # as servers do; some releases of Quart wait for it
 
     with suppress(asyncio.CancelledError):
         await cast(Asgi, app)(scope, asked.get, send)
