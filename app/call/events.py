@@ -234,6 +234,9 @@ class LimitReached:
 # --- facts for the account, which change no decision --------------------------------------------------------------
 
 
+AHEAD = "rendered ahead"  # speech for all calls, in the account of one: why it paid for what it may never play
+
+
 @dataclass(frozen=True, slots=True)
 class Metered:
     """A vendor will bill this. `quantity` is exact text of a decimal number; `wasted` says why nobody gained by it."""

@@ -14,7 +14,7 @@ from app.call.agent import Agent
 from app.call.events import Event, Metered, Voiced, VoiceEnded, VoiceFailed, Word
 from app.errors import VendorError
 from app.mouth.local_server import MODEL, VENDOR, LocalRequests, open_requests
-from app.mouth.phrases import AHEAD, Phrases
+from app.mouth.phrases import Phrases
 from app.mouth.ways import Sound
 
 PREFIX = "local:"  # before the name of a voice, in an agent's settings: local:af_heart
@@ -66,7 +66,7 @@ class LocalMouth:
 
     async def run(self) -> None:
         """Speak until cancelled."""
-        self._pay_for_what_was_rendered()
+        self._phrases.bill(VENDOR, self._way.voice, self._way.model, self._report)
         try:
             async with asyncio.TaskGroup() as self._group:
                 for question, saying in list(self._sayings.items()):
@@ -74,11 +74,7 @@ class LocalMouth:
                 await asyncio.Event().wait()
         finally:
             self._group = None
-            self._pay_for_what_was_rendered()
-
-    def _pay_for_what_was_rendered(self) -> None:
-        if characters := self._phrases.take_over(self._way.voice, self._way.model):
-            self._report(Metered(VENDOR, self._way.model, "character", str(characters), wasted=AHEAD))
+            self._phrases.bill(VENDOR, self._way.voice, self._way.model, self._report)
 
     def _recall(self, order: Speak) -> bool:
         sounds = self._phrases.find(self._way.voice, self._way.model, order.text)

@@ -18,7 +18,7 @@ from app.call.events import Event, Metered, Troubled, Voiced, VoiceEnded, VoiceF
 from app.errors import VendorError
 from app.mouth.elevenlabs import ElevenLabsSocket
 from app.mouth.elevenlabs_wire import Rest
-from app.mouth.phrases import AHEAD, Phrases
+from app.mouth.phrases import Phrases
 from app.mouth.ways import Sound, Way
 
 Report = Callable[[Event], None]
@@ -110,7 +110,7 @@ class Mouth:
 
     async def run(self) -> None:
         """Keep the socket open and speak what cannot go over it, until cancelled."""
-        self._pay_for_what_was_rendered()
+        self._phrases.bill("elevenlabs", self._voice, self._model, self._report)
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._group.create_task(self._socket.run())
@@ -118,7 +118,7 @@ class Mouth:
                     self._go_on(saying)
         finally:
             self._group = None
-            self._pay_for_what_was_rendered()
+            self._phrases.bill("elevenlabs", self._voice, self._model, self._report)
 
     # --- choosing a way -------------------------------------------------------------------------------------------
 
@@ -231,10 +231,6 @@ class Mouth:
         words = tuple(Word(word.text, base + word.start, base + word.end) for word in sound.words)
         self._voiced(Voiced(saying.question, sound.clip, words))
         saying.sound += sound.clip.seconds
-
-    def _pay_for_what_was_rendered(self) -> None:
-        if characters := self._phrases.take_over(self._voice, self._model):
-            self._report(Metered("elevenlabs", self._model, "character", str(characters), wasted=AHEAD))
 
     # --- reporting ------------------------------------------------------------------------------------------------
 

@@ -6,14 +6,14 @@ voice takes it over.
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
+from app.call.events import AHEAD, Event, Metered
 from app.errors import VendorError
 from app.mouth.elevenlabs_http import ElevenLabsRequests
 from app.mouth.ways import Sound
 
-AHEAD = "rendered ahead"  # why a call pays for what it may never play
 MOST = 2000  # phrases; at two seconds each that is 45 MB
 AT_ONCE = 4  # requests; the smaller plans of ElevenLabs allow five, and one must be left for a caller
 
@@ -26,7 +26,7 @@ class Phrases:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._kept: OrderedDict[Key, tuple[Sound, ...]] = OrderedDict()
-        self._owed: Counter[tuple[str, str]] = Counter()  # characters by voice and model
+        self._owed: Counter[tuple[str, str, str]] = Counter()  # characters by vendor, voice and model
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -45,9 +45,10 @@ class Phrases:
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    def take_over(self, voice: str, model: str) -> int:
-        """How many characters were rendered and stand in no account yet; from now on they stand in the asker's."""
-        return self._owed.pop((voice, model), 0)
+    def bill(self, vendor: str, voice: str, model: str, report: Callable[[Event], None]) -> None:
+        """What was rendered and stands in no account yet stands in this call's from now on."""
+        if characters := self._owed.pop((vendor, voice, model), 0):
+            report(Metered(vendor, model, "character", str(characters), wasted=AHEAD))
 
     async def render(self, way: ElevenLabsRequests, texts: Iterable[str]) -> dict[str, str]:
         """Have these texts spoken by this voice and keep them; gives those that failed, each with the reason.
@@ -71,7 +72,7 @@ class Phrases:
                 else:
                     self.keep(way.voice, way.model, text, made)
                 if made:  # what was refused is not billed
-                    self._owed[way.voice, way.model] += len(text)
+                    self._owed[way.vendor, way.voice, way.model] += len(text)
 
         async with asyncio.TaskGroup() as group:
             for text in missing:

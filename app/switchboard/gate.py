@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.call.agent import Agent
-from app.call.events import LimitReached, Metered
+from app.call.events import AHEAD, LimitReached, Metered
 from app.errors import VendorError
 from app.money.limits import DEFAULTS, Cap, Use, Verdict, caps_for, occasion, verdict
 from app.money.rates import RateBook
@@ -238,7 +238,7 @@ class Meter:
         """What vendors count is added when they tell it, what lasts as it lasts."""
         if self._began is None:
             self._began = now
-        if isinstance(thing, Metered) and thing.vendor != "deepgram":
+        if isinstance(thing, Metered) and thing.vendor != "deepgram" and thing.wasted != AHEAD:
             self._spent += Decimal(thing.quantity) * self._price(thing.vendor, thing.product, thing.unit)
         seconds = Decimal(str(now - self._began))
         used = {"usd": self._spent + seconds * self._a_second, "minutes": seconds / 60}

@@ -50,6 +50,8 @@ async def test_what_was_rendered_ahead_is_voiced_at_once_and_asked_for_once() ->
         assert call.events.of(VoiceEnded) == [VoiceEnded(1)]
         assert await voices.render(AGENT) == {}
         assert len(api.said) == asked
+    [cost] = call.events.of(Metered)
+    assert (cost.quantity, cost.wasted) == (str(sum(len(spoken["input"]) for spoken in api.said)), "rendered ahead")
 
 
 async def test_a_stopped_utterance_ends_its_request() -> None:

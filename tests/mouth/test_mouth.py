@@ -223,7 +223,7 @@ class Rendering(Phrases):
     """As if so many characters had been rendered and nobody had paid."""
 
     def owe(self, characters: int) -> None:
-        self._owed[AGENT.voice, AGENT.voice_model] += characters
+        self._owed["elevenlabs", AGENT.voice, AGENT.voice_model] += characters
 
 
 async def test_what_was_rendered_ahead_is_paid_by_one_call_when_it_begins_or_ends() -> None:

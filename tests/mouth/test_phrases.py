@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from app.audio import Clip, silence
+from app.call.events import Event, Metered
 from app.errors import VendorError
 from app.mouth.elevenlabs_http import ElevenLabsRequests, elevenlabs_client
 from app.mouth.phrases import Phrases
@@ -67,11 +68,17 @@ async def test_rendering_again_asks_only_for_what_is_missing() -> None:
     assert sorted(singer.asked) == ["one", "three", "two"]
 
 
+def billed(phrases: Phrases, voice: str = "voice") -> list[Event]:
+    told: list[Event] = []
+    phrases.bill("elevenlabs", voice, "model", told.append)
+    return told
+
+
 async def test_what_was_rendered_is_owed_once() -> None:
     phrases, singer = Phrases(), Singer()
     await phrases.render(singer, ["one", "three", "cursed"])
-    assert phrases.take_over("other voice", "model") == 0
-    assert phrases.take_over("voice", "model") == len("onethree")
-    assert phrases.take_over("voice", "model") == 0
+    assert billed(phrases, "other voice") == []
+    assert billed(phrases) == [Metered("elevenlabs", "model", "character", "8", wasted="rendered ahead")]
+    assert billed(phrases) == []
     await phrases.render(singer, ["one", "two"])
-    assert phrases.take_over("voice", "model") == len("two")
+    assert billed(phrases) == [Metered("elevenlabs", "model", "character", "3", wasted="rendered ahead")]

@@ -207,6 +207,15 @@ async def test_a_call_ends_when_its_own_money_is_used_up(database: Database) -> 
     assert talk.reported == [LimitReached("cost")]
 
 
+async def test_a_call_does_not_end_for_what_was_rendered_for_all(database: Database) -> None:
+    talk = await attended(database, cap("call", "0.05", "usd", "now"))
+    talk.pass_by(0.0, LineOpened())
+    talk.pass_by(0.1, Metered("elevenlabs", "eleven_flash_v2_5", "character", "9000", wasted="rendered ahead"))
+    assert talk.reported == []
+    talk.pass_by(0.2, Metered("elevenlabs", "eleven_flash_v2_5", "character", "9000", 1))
+    assert talk.reported == [LimitReached("cost")]
+
+
 async def test_a_call_ends_when_its_own_minutes_are_used_up(database: Database) -> None:
     talk = await attended(database, cap("call", "2", "minutes", "now"))
     talk.pass_by(5.0, LineOpened())
