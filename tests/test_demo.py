@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from app.store.bookings import Bookings
-from app.store.database import Database
 from ops import demo
+from tests.diary import booked
 from tests.servers import free_port
 
 PATIENCE = 150.0  # the call itself takes 45 s
@@ -69,7 +67,7 @@ async def test_a_call_is_held_aloud_and_the_server_stays_until_somebody_has_talk
         assert "unknown" not in text
         assert "✓ The call went as it should." in text
         assert "✓ In the diary: Robert Wilson, Monday, " in text
-        slots = await booked(tmp_path)
+        slots = await booked(tmp_path / demo.FOLDER, "+15005550100")
         assert [(slot.weekday(), f"{slot:%H:%M}") for slot in slots] == [(0, "10:30")]
 
         page = text.rpartition("Open ")[2].split()[0]
@@ -83,14 +81,6 @@ async def test_a_call_is_held_aloud_and_the_server_stays_until_somebody_has_talk
                 await client.get(page)
     assert "Traceback" not in text
     assert "Traceback" not in (tmp_path / "var/demo/server.log").read_text()
-
-
-async def booked(folder: Path) -> list[datetime]:
-    database = Database.open(f"sqlite:///{folder}/{demo.FOLDER}/patchcord.db")
-    try:
-        return await Bookings(database, "reception").of("Robert Wilson", "+15005550100", datetime.now())
-    finally:
-        await database.close()
 
 
 async def test_the_lab_plays_the_vendors_when_it_is_asked_to(tmp_path: Path) -> None:
@@ -140,7 +130,10 @@ def test_where_the_machine_cannot_hear_the_lab_plays_the_vendors(
     monkeypatch.setattr(demo, "cannot_work", lambda settings: "This machine lacks [ears].")
     assert demo.main() == 0
     assert played.lab == [True, True]
-    assert capsys.readouterr().out.startswith("This machine lacks [ears]. Until then the lab plays the vendors.\n")
+    assert capsys.readouterr().out == (
+        "This machine lacks [ears]. Until then the lab plays the vendors.\n"
+        "A server, and one call on it that takes about a minute:\n"
+    )
 
 
 def test_a_call_that_did_not_go_as_it_should_is_the_exit_code(played: Played) -> None:

@@ -211,8 +211,8 @@ async def test_a_cancelled_handshake_leaves_no_connection_behind() -> None:
         assert (await socket.ended()).code == 1006
 
 
-async def test_a_ping_is_answered() -> None:
-    pinged = asyncio.Event()
+async def test_a_ping_is_answered_and_disturbs_nobody() -> None:
+    pinged, box = asyncio.Event(), Box()
 
     class Watching(ServerConnection):
         def data_received(self, data: bytes) -> None:
@@ -221,10 +221,13 @@ async def test_a_ping_is_answered() -> None:
             super().data_received(data)
 
     async with serve(echo, "127.0.0.1", 0, create_connection=Watching) as listening:
-        socket = Box().socket(f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/")
+        socket = box.socket(f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/")
         await socket.open()
         socket.ping()
         await pinged.wait()
+        socket.send("hello")
+        assert await box.messages.get() == "hello", "and nobody was told of the answer, which came before it"
+        assert socket.is_open
         socket.abort()
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -44,11 +44,13 @@ def _here() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def microphone(path: Path, says: Sequence[tuple[float, str]], seconds: float) -> Path:
+def microphone(
+    path: Path, says: Sequence[tuple[float, str]], seconds: float, voice: Callable[[str], bytes] = speech.say
+) -> Path:
     """A sound file in which each text is said at its second, and silence around them."""
     sound = bytearray(speech.to_linear(speech.silence(seconds)))
     for start, text in says:
-        said = speech.to_linear(speech.say(text))
+        said = speech.to_linear(voice(text))
         place = 2 * round(start * speech.RATE)
         assert place + len(said) <= len(sound), f"{text!r} does not fit"
         sound[place : place + len(said)] = said

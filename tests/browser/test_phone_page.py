@@ -108,7 +108,7 @@ async def test_a_line_that_breaks_is_mended_without_anybodys_doing() -> None:
         stage() as here,
         relay(here.url) as wire,
         chromium(None) as browser,
-        telephone(browser, wire.url) as phone,
+        telephone(browser, wire.url, recorded=True) as phone,
     ):
         await asked_something(phone)
         wire.cut()
@@ -116,6 +116,16 @@ async def test_a_line_that_breaks_is_mended_without_anybodys_doing() -> None:
         await phone.is_in("talking")
         text = await phone.reads("Where were we?")
         assert "pressed the keys 1" in text
+        await until_words(phone, "Where were we?")
+
+
+async def test_a_call_keeps_to_the_pages_own_policy() -> None:
+    """With nothing in the page that its policy would forbid, as the recorder of the other tests is."""
+    async with stage() as here, chromium(None) as browser, telephone(browser, here.url) as phone:
+        await asked_something(phone)
+        await phone.page.click("#hang-up")
+        await phone.reads("You hung up.")
+    assert [row["by"] for row in rows(here, "LineClosed")] == ["caller"]
 
 
 async def test_a_browser_that_wants_to_be_touched_before_it_sounds_is_touched() -> None:

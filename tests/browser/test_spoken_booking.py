@@ -5,11 +5,10 @@ The caller's voice is a file behind the browser's microphone; the agent's words 
 
 import asyncio
 import os
-import wave
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from app.audio import SILENCE, to_linear
+from app.audio import to_linear
 from app.call.agent import Agent
 from app.errors import VendorError
 from app.mind.offline_calendar import next_weekday
@@ -17,14 +16,13 @@ from app.mind.offline_calendar import spoken as in_words
 from app.mouth.offline import voice_of
 from app.mouth.offline_studio import Order, recite
 from app.mouth.ways import Sound
-from app.store.bookings import Bookings
-from app.store.database import Database
 from ops.demo import SAMPLE
 from ops.lab import speech
 from ops.lab.ear import QUIET
-from tests.browser.chromium import chromium
+from tests.browser.chromium import chromium, microphone
 from tests.browser.contours import SAME, contour, place
 from tests.browser.telephone import telephone
+from tests.diary import booked
 from tests.ears.offline_stage import spoken
 from tests.servers import free_port
 from tests.stories.whole_house import patchcord, serving
@@ -46,20 +44,6 @@ def newcomer(folder: Path) -> dict[str, str]:
     return {**kept, "DATA_DIR": str(folder), "PORT": str(free_port())}
 
 
-def microphone(path: Path) -> Path:
-    sound = bytearray(to_linear(SILENCE * round(SECONDS * speech.RATE)))
-    for start, text in SAYS:
-        said = to_linear(spoken(text))
-        place = 2 * round(start * speech.RATE)
-        sound[place : place + len(said)] = said
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(speech.RATE)
-        file.writeframes(bytes(sound))
-    return path
-
-
 def said(text: str) -> bytes:
     """The sound of this sentence as the server's mouth makes it, without the quiet around it."""
     told: list[Sound | VendorError | None] = []
@@ -78,21 +62,13 @@ def pieces(slot: datetime) -> tuple[str, ...]:
     )
 
 
-async def appointments(folder: Path) -> list[datetime]:
-    database = Database.open(f"sqlite:///{folder}/patchcord.db")
-    try:
-        return await Bookings(database, "reception").of("Robert Wilson", "", datetime.now())
-    finally:
-        await database.close()
-
-
 async def test_a_newcomer_books_an_appointment_by_voice_with_one_click(tmp_path: Path) -> None:
     environment, slot = newcomer(tmp_path), datetime.combine(next_weekday(date.today(), 0), time(10, 30))
     code, _, errors = await patchcord("apply", str(SAMPLE), env=environment)
     assert code == 0, errors
     async with (
         serving(tmp_path, environment) as server,
-        chromium(microphone(tmp_path / "mic.wav")) as browser,
+        chromium(microphone(tmp_path / "mic.wav", SAYS, SECONDS, spoken)) as browser,
         telephone(browser, server.url, recorded=True) as phone,
     ):
         await phone.page.click("#call")
@@ -117,4 +93,4 @@ async def test_a_newcomer_books_an_appointment_by_voice_with_one_click(tmp_path:
     assert moments == sorted(moments)
     tomorrow = in_words(slot + timedelta(1)).split(" ", 1)[1]
     assert place(contour(said(f"{tomorrow}.")), heard)[0] < SAME
-    assert await appointments(tmp_path) == [slot]
+    assert await booked(tmp_path) == [slot]

@@ -96,6 +96,12 @@ class Process:
         assert conversation is not None
         conversation.attach(PuppetLine(conversation.report))
 
+    async def talks(self) -> None:
+        """Somebody rings, comes and says something, so that the call can be taken up."""
+        await self.streams(await self.rings(1))
+        await asyncio.sleep(2)
+        self.exchange.conversations[0].report(SpeechEnded("My name is Ann."))
+
     async def ends(self, by: str = "caller") -> None:
         self.exchange.conversations[0].report(LineClosed(by))
         await asyncio.sleep(0.1)
@@ -191,9 +197,7 @@ def test_the_places_of_a_killed_process_come_free() -> None:
 def test_a_call_that_another_process_takes_up_counts_once_and_does_not_lose_its_place() -> None:
     async def story(town: Town) -> None:
         one, other = await town.process(TWO), await town.process(TWO)
-        await one.streams(await one.rings(1))
-        await asyncio.sleep(2)
-        one.exchange.conversations[0].report(SpeechEnded("My name is Ann."))
+        await one.talks()
         await asyncio.sleep(7)
         await town.kill(one)
         await asyncio.sleep(1)
@@ -215,9 +219,7 @@ def test_a_call_that_another_process_takes_up_counts_once_and_does_not_lose_its_
 def test_a_call_between_two_streams_keeps_its_place() -> None:
     async def story(town: Town) -> None:
         one, other = await town.process(ONE), await town.process(ONE)
-        await one.streams(await one.rings(1))
-        await asyncio.sleep(2)
-        one.exchange.conversations[0].report(SpeechEnded("My name is Ann."))
+        await one.talks()
         await asyncio.sleep(2)
         await one.ends("carrier")
         assert await other.rings(2) is None
