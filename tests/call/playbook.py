@@ -12,14 +12,26 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from app.audio import Clip, silence
-from app.call.actions import Action, Clear, Commit, Play, Remember, SettleWords, Write
+from app.call.actions import Action, Clear, Commit, Play, Remember, SettleWords, Speak, Think, Write
 from app.call.agent import Agent
 from app.call.call import Call
-from app.call.events import Event, LineOpened, Played, Voiced, VoiceEnded, Word
+from app.call.events import (
+    Event,
+    LineOpened,
+    Played,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechStarted,
+    Thought,
+    ThoughtEnded,
+    Voiced,
+    VoiceEnded,
+    Word,
+)
 
 NOTES = (Remember, Write, SettleWords, Commit)
 
@@ -193,3 +205,35 @@ def greeted(agent: Agent = CLINIC) -> Playbook:
     book = ringing(agent) >> (0.5, LineOpened()) << Speak(1, agent.greeting, last=True)
     book = book >> (0.5, Voiced(1, second(1.0), (Word("Hello", 0.0, 1.0),))) << plays(1.0) >> (0.5, VoiceEnded(1))
     return book >> 2.0
+
+
+# --- how many of them begin ----------------------------------------------------------------------------------------
+
+OPENING = "We open at nine and close at five on weekdays."
+EAGER = replace(CLINIC, work_ahead="eager")
+CAREFUL = replace(CLINIC, work_ahead="careful")
+
+
+def asked(book: Playbook, at: float = 4.0) -> Playbook:
+    """The caller asks when the clinic is open, and request 2 is on its way one second later."""
+    return (
+        book
+        >> (at, SpeechStarted())
+        >> (at + 0.6, SpeechPaused(0.1))
+        >> (at + 1.0, SpeechEnded("When are you open?"))
+        << Think(2, (..., "caller: When are you open?"))
+    )
+
+
+def answering(book: Playbook) -> Playbook:
+    """The agent has 2.5 s of its answer, ten words, on the line from 5.7 s on."""
+    return (
+        asked(book)
+        >> (5.5, Thought(2, OPENING))
+        << Speak(3, OPENING)
+        >> (5.5, ThoughtEnded(2))
+        << Speak(3, "", last=True)
+        >> (5.7, spoken(3, OPENING))
+        << plays(2.5)
+        >> (5.7, VoiceEnded(3))
+    )
